@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way a person talks to Mooring. It parses, calls `control` and prints."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pure decisions: no I/O, no clock, no randomness. What is outside is passed in."""
