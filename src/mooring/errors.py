@@ -102,9 +102,7 @@ class TimeoutExceeded(MooringError):  # noqa: N818 - the reason of a condition i
     reason = "DeadlineExceeded"
     exit_code = 5
     retry = Retry.AFTER
-    default_resolution = (
-        "Look at `mooring status` and `mooring logs`, then run the command again: it resumes."
-    )
+    default_resolution = "Look at `mooring status` and `mooring logs`, then run the command again: it resumes."
 
 
 class FailedError(MooringError):
@@ -113,6 +111,4 @@ class FailedError(MooringError):
     code = "MOOR-001"
     reason = "Failed"
     exit_code = 1
-    default_resolution = (
-        "Look at `mooring status` and `mooring logs` for the cause, then run the command again."
-    )
+    default_resolution = "Look at `mooring status` and `mooring logs` for the cause, then run the command again."

@@ -56,7 +56,7 @@ class TaskSpec:
     mounts: tuple[Mount, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     user: tuple[int, int] = (65532, 65532)
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     links: tuple[Link, ...] = ()
     egress: bool = False
     deadline: timedelta = timedelta(hours=1)
@@ -109,12 +109,9 @@ def read_messages(lines: Iterable[str]) -> Messages:
     error: Mapping[str, str] | None = None
     other: list[str] = []
     for line in lines:
-        message = _message(line)
-        match message:
-            case {"type": "progress"}:
-                progress = Progress(
-                    str(message.get("step", "")), _count(message.get("done")), _count(message.get("total"))
-                )
+        match _message(line):
+            case {"type": "progress", **rest}:
+                progress = Progress(str(rest.get("step", "")), _count(rest.get("done")), _count(rest.get("total")))
             case {"type": "result"}:
                 result = message.get("result")
             case {"type": "error", "error": dict() as fault}:
