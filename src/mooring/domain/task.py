@@ -112,8 +112,8 @@ def read_messages(lines: Iterable[str]) -> Messages:
         match _message(line):
             case {"type": "progress", **rest}:
                 progress = Progress(str(rest.get("step", "")), _count(rest.get("done")), _count(rest.get("total")))
-            case {"type": "result"}:
-                result = message.get("result")
+            case {"type": "result", "result": value}:
+                result = value
             case {"type": "error", "error": dict() as fault}:
                 error = {str(key): str(value) for key, value in fault.items()}
             case _:
