@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runner's mind: one move from a plan, its journal and what is seen now. It never waits and never acts.
+
+The story of an operation, as its journal tells it:
+
+    forward   each step is recorded as intended, carried out, and recorded as done.
+    undo      a step failed for good (or a person cancelled): the undo of every step that was intended, the last first.
+              Not after the point of no return: then users may have written, and only a person throws that away.
+    cleanup   after either: what is no longer needed goes; a failure here is told, and changes nothing.
+
+A kill between any two moves loses nothing: the same call with the same journal gives the same move again, tasks are
+adopted by their name, and a barrier is read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from mooring.domain.model.observed import Observed
+from mooring.domain.operations.journal import RecordState, StepRecord
+from mooring.domain.operations.plan import (
+    NO_HOLD,
+    Gone,
+    Hold,
+    Note,
+    Plan,
+    Ready,
+    RemoveVolumes,
+    RunTask,
+    Step,
+    with_attempt,
+)
+from mooring.domain.task import TaskSpec, TaskState
+
+POLL_S = 0.3
+RESTARTS_THAT_FAIL = 3
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start this task, or adopt it."""
+
+    task: TaskSpec
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Ask this task to end."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Purge:
+    """Remove the owner's volumes, then come again."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Append this record, then come again at once."""
+
+    record: StepRecord
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do but to look again: live when a barrier needs it."""
+
+    reason: str
+    seconds: float = POLL_S
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The operation is over.
+
+    Attributes:
+        outcome: `stuck` is a failed undo: the hold stays until a person retries.
+        error: the error object of what failed first; None after success.
+        log_tail: end of that task's log.
+    """
+
+    outcome: Literal["succeeded", "failed", "cancelled", "stuck"]
+    error: Mapping[str, str] | None = None
+    log_tail: str = ""
+
+
+Move = Start | Cancel | Purge | Record | Wait | Finished
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a move is decided from.
+
+    Attributes:
+        observed: the owner, this pass.
+        tasks: state of each task that `current_task` named; others may be missing.
+        pending: whether `target.diff` still finds something to change.
+        purged: `Purge` was carried out in this pass.
+        cancelled: a person asked to cancel.
+        retries: how often a person asked to try a stuck undo again.
+    """
+
+    observed: Observed
+    tasks: Mapping[str, TaskState]
+    pending: bool = False
+    purged: bool = False
+    cancelled: bool = False
+    retries: int = 0
+
+
+def current_task(log: Sequence[StepRecord]) -> str | None:
+    """Name of the task whose state the next move depends on; None when it depends on none."""
+    return log[-1].task if log and log[-1].state in ("intended", "undoing") else None
+
+
+def hold(plan: Plan, log: Sequence[StepRecord]) -> Hold:
+    """What the operation forbids now: follows from the journal alone, so it survives every restart.
+
+    The hold of the step that was intended last. While things are taken back, the strongest hold of what was intended stays
+    in force, also when taking back is stuck.
+    """
+    if not log:
+        return NO_HOLD
+    steps = {step.name: step for step in plan.steps}
+    forward = [steps[record.step] for record in log if record.state == "intended" and record.step in steps]
+    if not forward:
+        return NO_HOLD
+    if _undo_wanted(plan, log):
+        if _undo_left(plan, log) is None:
+            return NO_HOLD
+        holds = [step.hold for step in forward]
+        return Hold(
+            web=any(one.web for one in holds),
+            cron=any(one.cron for one in holds),
+            release=next((one.release for one in holds if one.release), ""),
+            reason=next((one.reason for one in reversed(holds) if one.reason), ""),
+        )
+    if all(_last(log, step.name, _FORWARD) == "done" for step in plan.steps):
+        return NO_HOLD
+    return forward[-1].hold
+
+
+def advance(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
+    """The next move. Pure: the same arguments give the same move.
+
+    Args:
+        plan: the operation's plan.
+        log: its journal so far.
+        seen: the world in this pass.
+        now: UTC.
+    """
+    if _undo_wanted(plan, log):
+        return _undo(plan, log, seen, now)
+    if seen.cancelled and not _past_return(plan, log) and not _forward_done(plan, log):
+        return _cancel(plan, log, seen, now)
+    for step in plan.steps:
+        last = _last_record(log, step.name, _FORWARD)
+        if last is not None and last.state == "done":
+            continue
+        if last is None:
+            return Record(_intention(step, 1, now))
+        if last.state == "failed":
+            if last.attempt < step.attempts and _retryable(last):
+                return Record(_intention(step, last.attempt + 1, now))
+            return _finished(plan, log)  # past the point of no return
+        return _carry_out(step, last, seen, now, done="done", failed="failed")
+    return _clean_up(plan, log, seen, now)
+
+
+_FORWARD: frozenset[RecordState] = frozenset({"intended", "done", "failed"})
+_BACKWARD: frozenset[RecordState] = frozenset({"undoing", "undone", "undo-failed"})
+
+
+def _cancel(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
+    step = next(step for step in plan.steps if _last(log, step.name, _FORWARD) != "done")
+    last = _last_record(log, step.name, _FORWARD)
+    if last is not None and last.state == "intended" and last.task:
+        state = seen.tasks.get(last.task, TaskState("absent"))
+        if state.phase in ("pending", "running"):
+            return Cancel(last.task)
+    attempt, task = (last.attempt, last.task) if last else (1, None)
+    return Record(StepRecord(step.name, attempt, now, "failed", task, dict(_CANCELLED)))
+
+
+_CANCELLED = {
+    "code": "MOOR-004",
+    "reason": "Cancelled",
+    "brief": "The operation was cancelled.",
+    "details": "",
+    "resolution": "Ask for it again when it is wanted.",
+    "retry": "never",
+}
+
+
+def _undo(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
+    step = _undo_left(plan, log)
+    if step is None:
+        return _clean_up(plan, log, seen, now)
+    if step.undo is None:  # pragma: no cover - _undo_left gives steps with an undo only
+        raise AssertionError(step.name)
+    last = _last_record(log, step.name, _BACKWARD)
+    if last is None:
+        return Record(_intention(step.undo, 1, now, name=step.name, state="undoing"))
+    if last.state == "undo-failed":
+        if last.attempt < step.undo.attempts + seen.retries:
+            return Record(_intention(step.undo, last.attempt + 1, now, name=step.name, state="undoing"))
+        return Finished("stuck", last.result, last.log_tail)
+    return _carry_out(step.undo, last, seen, now, done="undone", failed="undo-failed")
+
+
+def _clean_up(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
+    for step in plan.cleanup:
+        last = _last_record(log, step.name, _FORWARD)
+        if last is None:
+            return Record(_intention(step, 1, now))
+        if last.state == "intended":
+            return _carry_out(step, last, seen, now, done="done", failed="failed")
+    return _finished(plan, log)
+
+
+def _finished(plan: Plan, log: Sequence[StepRecord]) -> Finished:
+    names = {step.name for step in plan.steps}
+    for record in log:
+        step_failed = record.step in names and record.state == "failed"
+        if step_failed and _last(log, record.step, _FORWARD) == "failed":
+            cancelled = isinstance(record.result, Mapping) and record.result.get("reason") == "Cancelled"
+            last = _last_record(log, record.step, _FORWARD) or record
+            return Finished("cancelled" if cancelled else "failed", last.result, last.log_tail)
+    return Finished("succeeded")
+
+
+def _carry_out(
+    step: Step, last: StepRecord, seen: Seen, now: datetime, *, done: RecordState, failed: RecordState
+) -> Move:
+    def record(state: RecordState, result: Any = None, log_tail: str = "") -> Record:
+        return Record(StepRecord(last.step, last.attempt, now, state, last.task, result, log_tail))
+
+    match step.action:
+        case RunTask(task):
+            named = with_attempt(task, last.attempt)
+            state = seen.tasks.get(named.name, TaskState("absent"))
+            match state.phase:
+                case "absent":
+                    return Start(named)
+                case "pending" | "running":
+                    if state.phase == "pending":
+                        return Start(named)
+                    return Wait(f"{step.name} runs")
+                case "succeeded":
+                    return record(done, state.result)
+                case "failed":
+                    return record(failed, dict(state.error or _no_error(step)), state.log_tail)
+        case Gone(roles):
+            left = [name for role in roles for name in _names(seen.observed, role)]
+            fresh = seen.observed.live and seen.observed.at >= last.at
+            if fresh and not left:
+                return record(done)
+            if now - last.at > step.deadline:
+                return record(failed, _too_slow(step, f"still there: {', '.join(left) or 'unknown'}"))
+            return Wait(f"{', '.join(roles)} stop", live=True)
+        case Ready(counts):
+            waiting = [role for role, wanted in counts if seen.observed.workload(role).ready < wanted]
+            if not waiting and not seen.pending:
+                return record(done)
+            broken = _broken(seen.observed, counts)
+            if broken is not None:
+                name, log_tail = broken
+                return record(failed, _dies(step, name), log_tail)
+            if now - last.at > step.deadline:
+                return record(failed, _too_slow(step, f"not ready: {', '.join(waiting)}"))
+            return Wait(f"{', '.join(waiting) or 'changes'} not ready yet")
+        case RemoveVolumes():
+            return record(done) if seen.purged else Purge()
+        case Note():
+            return record(done)
+    assert_never(step.action)
+
+
+def _intention(
+    step: Step, attempt: int, now: datetime, *, name: str | None = None, state: RecordState = "intended"
+) -> StepRecord:
+    task = with_attempt(step.action.task, attempt).name if isinstance(step.action, RunTask) else None
+    return StepRecord(name or step.name, attempt, now, state, task)
+
+
+def _undo_wanted(plan: Plan, log: Sequence[StepRecord]) -> bool:
+    if any(record.state in _BACKWARD for record in log):
+        return True
+    if _past_return(plan, log):
+        return False
+    for step in plan.steps:
+        last = _last_record(log, step.name, _FORWARD)
+        if last is not None and last.state == "failed":
+            return last.attempt >= step.attempts or not _retryable(last)
+    return False
+
+
+def _undo_left(plan: Plan, log: Sequence[StepRecord]) -> Step | None:
+    for step in reversed(plan.steps):
+        begun = _last_record(log, step.name, _FORWARD) is not None
+        if begun and step.undo is not None and _last(log, step.name, _BACKWARD) != "undone":
+            return step
+    return None
+
+
+def _past_return(plan: Plan, log: Sequence[StepRecord]) -> bool:
+    return plan.point_of_no_return is not None and _last(log, plan.point_of_no_return, _FORWARD) == "done"
+
+
+def _forward_done(plan: Plan, log: Sequence[StepRecord]) -> bool:
+    return all(_last(log, step.name, _FORWARD) == "done" for step in plan.steps)
+
+
+def _last_record(log: Sequence[StepRecord], name: str, states: frozenset[RecordState]) -> StepRecord | None:
+    return next((record for record in reversed(log) if record.step == name and record.state in states), None)
+
+
+def _last(log: Sequence[StepRecord], name: str, states: frozenset[RecordState]) -> RecordState | None:
+    record = _last_record(log, name, states)
+    return record.state if record else None
+
+
+def _retryable(record: StepRecord) -> bool:
+    return not isinstance(record.result, Mapping) or record.result.get("retry", "after") != "never"
+
+
+def _names(observed: Observed, role: str) -> list[str]:
+    return [replica.name for replica in observed.workload(role).replicas]
+
+
+def _broken(observed: Observed, counts: Sequence[tuple[str, int]]) -> tuple[str, str] | None:
+    for role, _ in counts:
+        for replica in observed.workload(role).replicas:
+            if not replica.ready and replica.restarts >= RESTARTS_THAT_FAIL:
+                return replica.name, replica.log_tail
+    return None
+
+
+def _no_error(step: Step) -> dict[str, str]:
+    return _error("TaskFailed", f"The step {step.name} failed without saying why.", "Look at the end of its log.")
+
+
+def _too_slow(step: Step, detail: str) -> dict[str, str]:
+    minutes = step.deadline.total_seconds() / 60
+    brief = f"The step {step.name} did not end within {minutes:g} minutes; {detail}."
+    return _error("DeadlineExceeded", brief, "Look at `mooring logs`, mend the cause, then `mooring operations retry`.")
+
+
+def _dies(step: Step, name: str) -> dict[str, str]:
+    brief = f"The step {step.name} failed: {name} ended {RESTARTS_THAT_FAIL} times after its start."
+    return _error("ReplicaDies", brief, "The end of its log says why; correct the release or the configuration.")
+
+
+def _error(reason: str, brief: str, resolution: str) -> dict[str, str]:
+    return {"code": "MOOR-001", "reason": reason, "brief": brief, "details": "", "resolution": resolution}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was intended and what came of it: the records from which an operation resumes.
+
+Records are numbered by their place, written before and after each step, and never changed. The journal is the `steps` of
+the operation document's status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+RecordState = Literal["intended", "done", "failed", "undoing", "undone", "undo-failed"]
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One line of the journal.
+
+    Attributes:
+        step: name of the step.
+        attempt: from 1.
+        at: UTC.
+        state: what is known since then.
+        task: name of the task that carries it out.
+        result: JSON of a task's result, or the error object of a failure.
+        log_tail: end of a failed task's log.
+    """
+
+    step: str
+    attempt: int
+    at: datetime
+    state: RecordState
+    task: str | None = None
+    result: Any = None
+    log_tail: str = ""
+
+
+def dump_record(record: StepRecord) -> dict[str, Any]:
+    """The JSON of a record: times in RFC 3339, empty fields left out."""
+    value: dict[str, Any] = {
+        "step": record.step,
+        "attempt": record.attempt,
+        "at": record.at.isoformat().replace("+00:00", "Z"),
+        "state": record.state,
+    }
+    if record.task is not None:
+        value["task"] = record.task
+    if record.result is not None:
+        value["result"] = record.result
+    if record.log_tail:
+        value["logTail"] = record.log_tail
+    return value
+
+
+def load_record(value: Mapping[str, Any]) -> StepRecord:
+    """The record of a JSON object that `dump_record` made.
+
+    Raises:
+        KeyError, ValueError: it is none.
+    """
+    return StepRecord(
+        step=value["step"],
+        attempt=int(value["attempt"]),
+        at=datetime.fromisoformat(value["at"]),
+        state=value["state"],
+        task=value.get("task"),
+        result=value.get("result"),
+        log_tail=value.get("logTail", ""),
+    )
+
+
+def load_records(values: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, ...]:
+    """The records of a status' `steps`."""
+    return tuple(load_record(value) for value in values)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation is made of: steps, each with its reason, its hold and its undo.
+
+A plan is a value. It is made once from what was known when the operation was accepted, is the same when it is made again
+after a kill, and `advance` leads through it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from mooring.domain.task import TaskSpec
+
+
+class OperationType(StrEnum):
+    """Every bounded change of an instance's data, release or running."""
+
+    INIT = "Init"
+    UPGRADE = "Upgrade"
+    BACKUP = "Backup"
+    RESTORE = "Restore"
+    REFRESH = "Refresh"
+    MIGRATE = "Migrate"
+    STOP = "Stop"
+    START = "Start"
+    RESTART = "Restart"
+    ROLLBACK = "Rollback"
+    PROMOTE = "Promote"
+    RELEASE_HOLD = "ReleaseHold"
+    VERIFY = "Verify"
+    NEUTRALIZE = "Neutralize"
+    DEPLOY = "Deploy"
+    DELETE = "Delete"
+
+
+PHASES: dict[OperationType, str] = {
+    OperationType.INIT: "Initializing",
+    OperationType.UPGRADE: "Upgrading",
+    OperationType.BACKUP: "BackingUp",
+    OperationType.RESTORE: "Restoring",
+    OperationType.REFRESH: "Refreshing",
+    OperationType.MIGRATE: "Migrating",
+    OperationType.STOP: "Stopping",
+    OperationType.START: "Starting",
+    OperationType.RESTART: "Restarting",
+    OperationType.ROLLBACK: "RollingBack",
+    OperationType.PROMOTE: "Promoting",
+    OperationType.RELEASE_HOLD: "ReleasingHold",
+    OperationType.VERIFY: "Verifying",
+    OperationType.NEUTRALIZE: "Neutralizing",
+    OperationType.DEPLOY: "Deploying",
+    OperationType.DELETE: "Deleting",
+}
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What an operation in progress forbids.
+
+    Attributes:
+        web: web replicas are kept away.
+        cron: cron replicas are kept away.
+        release: digest of the release that has to run meanwhile; empty leaves it to the spec.
+        reason: for people.
+    """
+
+    web: bool = False
+    cron: bool = False
+    release: str = ""
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.web or self.cron or bool(self.release)
+
+
+NO_HOLD = Hold()
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """Run a task to its end. `task.name` is a stem: the attempt is appended when it starts."""
+
+    task: TaskSpec
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Wait until no process of these roles is left; read live, after the hold was converged."""
+
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Wait until these many replicas of each role, as they are wanted now, answer: ((role, replicas), …)."""
+
+    counts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class RemoveVolumes:
+    """Delete the owner's volumes. The last step of a purge."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Nothing to do outside: the record itself is the effect; control acts on its name."""
+
+
+Action = RunTask | Gone | Ready | RemoveVolumes | Note
+
+
+@dataclass(frozen=True)
+class Step:
+    """The smallest resumable part of an operation.
+
+    Attributes:
+        name: unique in its plan, kebab-case.
+        reason: why it is done, for people.
+        action: what is done.
+        hold: in force from this step's intention until a later step's.
+        undo: what takes it back; None when there is nothing to take back.
+        attempts: how often a failed task may be tried.
+        deadline: for barriers; a task has its own.
+    """
+
+    name: str
+    reason: str
+    action: Action
+    hold: Hold = NO_HOLD
+    undo: Step | None = None
+    attempts: int = 1
+    deadline: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order.
+
+    Attributes:
+        cleanup: steps that run after success or after a completed undo; their failure is reported, and does not change
+            the outcome.
+        point_of_no_return: name of the step whose record as done forbids undo: users were let in.
+    """
+
+    type: OperationType
+    steps: tuple[Step, ...]
+    cleanup: tuple[Step, ...] = ()
+    point_of_no_return: str | None = None
+
+
+def with_attempt(task: TaskSpec, attempt: int) -> TaskSpec:
+    """The task of this attempt: its own name, and a fence that refuses those before it."""
+    return replace(task, name=f"{task.name}-{attempt}", fence=attempt)
