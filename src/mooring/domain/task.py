@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from mooring.domain.model.desired import File, Link, Mount, Resources
+from mooring.domain.model.desired import File, Folder, Link, Mount, Resources
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.release import ResolvedRelease
 
@@ -54,6 +54,7 @@ class TaskSpec:
     image: ResolvedRelease | None = None
     files: tuple[File, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    folders: tuple[Folder, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     user: tuple[int, int] = (65532, 65532)
     resources: Resources = field(default_factory=Resources)

@@ -49,7 +49,7 @@ class Mount:
     """A volume inside a workload or task.
 
     Attributes:
-        volume: the role of a volume of the owner.
+        volume: the role of a volume of the owner; the volume's own name when `foreign`.
         path: absolute path inside.
         uid: owner that the root of a new, empty volume gets.
         gid: its group.
@@ -61,6 +61,24 @@ class Mount:
     gid: int = 0
     mode: int = 0o750
     read_only: bool = False
+    foreign: bool = False
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of the machine that Mooring runs on, copied into a workload or task: custom add-ons.
+
+    Attributes:
+        path: absolute path inside.
+        source: absolute path on this machine.
+        digest: of names and content; part of what is wanted, so that a change rolls the processes.
+    """
+
+    path: str
+    source: str
+    digest: str
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +125,7 @@ class Workload:
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[File, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    folders: tuple[Folder, ...] = ()
     resources: Resources = Resources()
     ports: tuple[int, ...] = ()
     probe: Probe | None = None

@@ -31,7 +31,6 @@ from mooring.domain.operations.plan import (
     RemoveVolumes,
     RunTask,
     Step,
-    with_attempt,
 )
 from mooring.domain.task import TaskSpec, TaskState
 
@@ -241,8 +240,8 @@ def _carry_out(
         return Record(StepRecord(last.step, last.attempt, now, state, last.task, result, log_tail))
 
     match step.action:
-        case RunTask(task):
-            named = with_attempt(task, last.attempt)
+        case RunTask():
+            named = step.action.attempt(last.attempt)
             state = seen.tasks.get(named.name, TaskState("absent"))
             match state.phase:
                 case "absent":
@@ -284,7 +283,7 @@ def _carry_out(
 def _intention(
     step: Step, attempt: int, now: datetime, *, name: str | None = None, state: RecordState = "intended"
 ) -> StepRecord:
-    task = with_attempt(step.action.task, attempt).name if isinstance(step.action, RunTask) else None
+    task = step.action.attempt(attempt).name if isinstance(step.action, RunTask) else None
     return StepRecord(name or step.name, attempt, now, state, task)
 
 

@@ -7,16 +7,20 @@ after a kill, and `advance` leads through it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from mooring.domain.task import TaskSpec
+from mooring.domain.model.desired import File
+from mooring.domain.task import DOCUMENT_PATH, TaskSpec
+from mooring.domain.work.codec import Document
 
 
 class OperationType(StrEnum):
     """Every bounded change of an instance's data, release or running."""
 
+    PROVISION = "Provision"
     INIT = "Init"
     UPGRADE = "Upgrade"
     BACKUP = "Backup"
@@ -36,6 +40,7 @@ class OperationType(StrEnum):
 
 
 PHASES: dict[OperationType, str] = {
+    OperationType.PROVISION: "Provisioning",
     OperationType.INIT: "Initializing",
     OperationType.UPGRADE: "Upgrading",
     OperationType.BACKUP: "BackingUp",
@@ -80,9 +85,27 @@ NO_HOLD = Hold()
 
 @dataclass(frozen=True)
 class RunTask:
-    """Run a task to its end. `task.name` is a stem: the attempt is appended when it starts."""
+    """Run a task to its end.
+
+    Attributes:
+        task: everything but the attempt; `task.name` is a stem.
+        document: the engine's document without its attempt; None for a task of another runtime.
+    """
 
     task: TaskSpec
+    document: Document | None = None
+
+    def attempt(self, number: int) -> TaskSpec:
+        """The task of this attempt: its own name, and a fence that refuses those before it."""
+        task = replace(self.task, name=f"{self.task.name}-{number}", fence=number)
+        if self.document is None:
+            return task
+        value = self.document.to_json()
+        if "fence" in value:
+            value["fence"]["attempt"] = number
+        text = json.dumps(value, sort_keys=True)
+        uid, gid = task.user
+        return replace(task, files=(*task.files, File(DOCUMENT_PATH, (text,), uid=uid, gid=gid)))
 
 
 @dataclass(frozen=True)
@@ -149,8 +172,3 @@ class Plan:
     steps: tuple[Step, ...]
     cleanup: tuple[Step, ...] = ()
     point_of_no_return: str | None = None
-
-
-def with_attempt(task: TaskSpec, attempt: int) -> TaskSpec:
-    """The task of this attempt: its own name, and a fence that refuses those before it."""
-    return replace(task, name=f"{task.name}-{attempt}", fence=attempt)
