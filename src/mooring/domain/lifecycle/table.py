@@ -206,24 +206,30 @@ def explain(state: State, seen: Snapshot) -> Explanation:
                 "Odoo could not install its first modules; the last operation has the end of its log.",
                 "Correct the manifest and apply it, or `mooring operations retry`.",
             )
-        case State.STARTING:
-            return Explanation("Starting", "The processes start.", "Wait, or look at `mooring logs`.")
-        case State.RUNNING:
-            return Explanation("Running", "Every replica answers.", "")
-        case State.DEGRADED if not seen.data_present:
+        case State.STARTING | State.DEGRADED | State.STOPPED | State.UPGRADE_FAILED if not seen.data_present:
             return Explanation(
                 "DataMissing",
                 "A volume or the database of this instance is gone; nothing is made in its place.",
                 "Bring the data back, or restore a backup.",
             )
-        case State.DEGRADED if not seen.server_ready:
+        case State.STARTING | State.DEGRADED | State.UPGRADE_FAILED if not seen.server_ready:
             return Explanation(
                 "ServerNotReady", "The database server does not answer.", "Look at the server; Odoo comes back with it."
             )
+        case State.STARTING:
+            return Explanation("Starting", "The processes start.", "Wait, or look at `mooring logs`.")
+        case State.RUNNING:
+            return Explanation("Running", "Every replica answers.", "")
         case State.DEGRADED:
             return Explanation("ReplicaNotReady", "A replica does not answer.", "Look at `mooring logs`.")
         case State.STOPPED:
             return Explanation("Stopped", "It is stopped, as asked.", "`mooring start`, or set replicas.")
+        case State.UPGRADE_FAILED if not seen.ready:
+            return Explanation(
+                "UpgradeFailed",
+                "The upgrade failed; code and data are as before, and a replica does not answer yet.",
+                "Look at `mooring logs`; correct the release and apply it, or `mooring operations retry`.",
+            )
         case State.UPGRADE_FAILED:
             return Explanation(
                 "UpgradeFailed",
