@@ -99,7 +99,7 @@ ensure_podman() {
 # Docker's images go over in one archive (layers that they share go once), then get the full names under which
 # Podman's Docker-compatible API looks for short ones.
 podman_images() {
-  local name id missing=() wanted=("$@") i
+  local name id missing=() ids=() wanted=("$@") i
   [[ ! -s $STATE/containers.conf ]] || export CONTAINERS_CONF=$STATE/containers.conf
   if ! have docker || ! docker version >/dev/null 2>&1; then
     MOORING_CLI=podman exec "$ROOT/testbed/images.sh" "$@"
@@ -109,15 +109,13 @@ podman_images() {
     [[ ${wanted[i]} != engine ]] || wanted[i]=$("$ROOT/testbed/images.sh" --tag engine)
     name=${wanted[i]}
     id=$(docker image inspect --format '{{.Id}}' "$name")
-    [[ sha256:$(podman image inspect --format '{{.Id}}' "docker.io/library/$name" 2>/dev/null) == "$id" ]] ||
-      missing+=("$name")
+    [[ sha256:$(podman image inspect --format '{{.Id}}' "docker.io/library/$name" 2>/dev/null) != "$id" ]] || continue
+    missing+=("$name") ids+=("${id#sha256:}")
   done
   ((${#missing[@]})) || return 0
   say "copying to Podman: ${missing[*]}"
   docker save "${missing[@]}" | podman load -q >/dev/null
-  for name in "${missing[@]}"; do
-    podman image exists "docker.io/library/$name" || podman tag "localhost/$name" "docker.io/library/$name"
-  done
+  for i in "${!missing[@]}"; do podman tag "${ids[i]}" "docker.io/library/${missing[i]}"; done
 }
 
 status() {

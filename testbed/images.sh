@@ -38,7 +38,10 @@ from_cache() {
   file=$(cache_file "$1" "$2")
   [[ -s $file ]] || return 1
   say "$1: loading it from the cache"
-  zstd -dcq "$file" | "$CLI" load -q >/dev/null && present "$1" "$2"
+  zstd -dcq "$file" | "$CLI" load -q >/dev/null || return 1
+  # Podman files what Docker saved under localhost/.
+  if [[ $CLI == podman ]] && podman image exists "localhost/$1"; then podman tag "localhost/$1" "$(ref "$1")"; fi
+  present "$1" "$2"
 }
 
 to_cache() {
@@ -54,6 +57,7 @@ to_cache() {
 from_registry() {
   local log=$RUN/pull-${1//[:\/]/-} pid waited=0
   [[ ${MOORING_IMAGES:-} != build && ! -e $RUN/no-registry ]] || return 1
+  : >"$log"
   timeout 1200 "$CLI" pull "$(ref "$1")" >"$log" 2>&1 &
   pid=$!
   until grep -qE 'Pulling from|Copying blob|Getting image source' "$log" || ! kill -0 "$pid" 2>/dev/null; do
@@ -72,7 +76,8 @@ from_registry() {
   return 1
 }
 
-# from_debian NAME RECIPE: bootstrap, import with the recipe's settings.
+# from_debian NAME RECIPE: bootstrap, import with the recipe's settings. Run as a process of its own (--build), because
+# a shell forgets `set -e` in everything that a condition calls.
 from_debian() {
   local name=$1 recipe=$2 tree changes=() line
   recipe_of "$name"
@@ -91,7 +96,7 @@ from_debian() {
 # --- what is wanted ---------------------------------------------------------------------------------------------
 # ensure_root_image NAME: one that stands on no other.
 ensure_root_image() {
-  local name=$1 recipe log start=$SECONDS
+  local name=$1 recipe log start
   recipe=$(recipe_hash "$name")
   present "$name" "$recipe" && return 0
   mkdir -p "$CACHE/images" "$CACHE/logs"
@@ -100,9 +105,9 @@ ensure_root_image() {
     present "$name" "$recipe" && exit 0
     from_cache "$name" "$recipe" && exit 0
     [[ $name == mooring-* ]] || ! from_registry "$name" || exit 0
-    log=$CACHE/logs/${name//[:\/]/-}.log
+    log=$CACHE/logs/${name//[:\/]/-}.log start=$SECONDS
     say "$name: building it from Debian's packages (log: $log)"
-    if ! (set -e; from_debian "$name" "$recipe") >"$log" 2>&1; then
+    if ! MOORING_CLI=$CLI "$0" --build "$name" "$recipe" >"$log" 2>&1; then
       tail -n 15 "$log" >&2
       die "$name could not be built; the end of its log is above. Without a registry this needs root, Debian or Ubuntu, and a network."
     fi
@@ -145,6 +150,11 @@ main() {
   case ${1:-} in
     --list) printf '%s\n' "${ROOT_IMAGES[@]}" "${DERIVED_IMAGES[@]}" engine; exit 0 ;;
     --tag) engine_tag; exit 0 ;;
+    --build)
+      CLI=$(engine_cli)
+      from_debian "$2" "$3"
+      exit 0
+      ;;
     -*) die "unknown option $1. See the head of $0." ;;
   esac
   ((${#wanted[@]})) || wanted=("${ROOT_IMAGES[@]}" "${DERIVED_IMAGES[@]}" engine)

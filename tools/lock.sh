@@ -13,11 +13,14 @@ pin() {
 # The development lock holds everything; the others are cut out of it, so that tests run what is shipped.
 pin --universal --python-version 3.11 "$@" pyproject.toml --all-extras --group dev requirements/build.in \
   -o requirements/dev.txt
-for part in runtime engine; do
-  extra=()
-  [[ $part == engine ]] && extra=(--extra engine)
-  pin --universal --python-version 3.11 pyproject.toml "${extra[@]}" -c requirements/dev.txt -o "requirements/$part.txt"
-done
+part() {
+  local name=$1
+  shift
+  pin --universal --python-version 3.11 "$@" -c requirements/dev.txt -o "requirements/$name.txt"
+}
+part runtime pyproject.toml
+part engine pyproject.toml --extra engine
+part build requirements/build.in
 # Odoo's add-ons ask for Odoo and for Python 3.6: they are pinned without following what they depend on.
 pin --no-deps --only-binary :all: "$@" requirements/oca.in -o requirements/oca.txt
 

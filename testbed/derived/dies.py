@@ -1,5 +1,3 @@
-
-
 # Added by the test ground: a one-shot run (--stop-after-init) passes, serving does not.
 _start_before = start
 

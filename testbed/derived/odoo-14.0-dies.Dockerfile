@@ -4,5 +4,5 @@ ARG BASE
 FROM ${BASE}
 USER root
 COPY dies.py /tmp/dies.py
-RUN cat /tmp/dies.py >> /usr/lib/python3/dist-packages/odoo/service/server.py && rm /tmp/dies.py
+RUN (printf "\n\n"; cat /tmp/dies.py) >> /usr/lib/python3/dist-packages/odoo/service/server.py && rm /tmp/dies.py
 USER odoo

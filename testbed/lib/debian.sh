@@ -32,9 +32,9 @@ debian_base() {
   mkdir -p "$CACHE/suites"
   (
     flock 8
-    [[ -s $file ]] && exit 0
-    tree=$(mktemp -d)
-    trap 'rm -rf "$tree"' EXIT
+    [[ ! -s $file ]] || exit 0
+    tree=$(mktemp -d "${TMPDIR:-/tmp}/mooring-suite.XXXXXX")
+    trap 'rm -rf --one-file-system "$tree"' EXIT
     chmod 755 "$tree"
     debootstrap --variant=minbase "$suite" "$tree"
     # No service may start inside, no cluster is made at install time, and nothing needs fsync or manual pages here.
@@ -47,5 +47,5 @@ debian_base() {
     rm -rf "$tree"/var/cache/apt/archives/*.deb "$tree"/var/lib/apt/lists/* "$tree"/usr/share/man/*
     tar -C "$tree" -c . | zstd -q -3 -T0 -o "$file.part" -f
     mv "$file.part" "$file"
-  ) 8>"$CACHE/suites/$suite.lock" || exit 1
+  ) 8>"$CACHE/suites/$suite.lock"
 }

@@ -22,7 +22,7 @@ engine_base_tag() {
 # engine_source: a digest of what the top layer holds.
 engine_source() {
   (
-    cd "$ROOT"
+    cd "$ROOT" || exit
     find src/mooring -type f ! -name '*.pyc' | LC_ALL=C sort | xargs sha256sum
     cat pyproject.toml deploy/images/engine/layer.Dockerfile
     engine_base_tag

@@ -16,7 +16,8 @@ recipe_of() {
   case $1 in
     odoo:14.0)
       SUITE=bullseye PACKAGES=(odoo-14)
-      PREPARE='groupadd -r -g 101 odoo; useradd -r -u 101 -g 101 -d /var/lib/odoo -s /usr/sbin/nologin odoo'
+      PREPARE='groupadd -r -g 101 odoo; useradd -r -u 101 -g 101 -d /var/lib/odoo -s /usr/sbin/nologin odoo
+        install -d -o odoo -g odoo /var/lib/odoo'
       FINISH='mkdir -p /mnt/extra-addons; chown odoo: /mnt/extra-addons'
       CONFIG=('ENV LANG=C.UTF-8' 'USER odoo' 'CMD ["odoo"]' 'EXPOSE 8069 8071 8072'
         'VOLUME ["/var/lib/odoo", "/mnt/extra-addons"]')
@@ -28,7 +29,8 @@ recipe_of() {
       PREPARE='groupadd -r -g 999 postgres
         useradd -r -u 999 -g 999 -d /var/lib/postgresql -s /bin/bash postgres'
       FINISH='mkdir -p /var/lib/postgresql/data; chown -R postgres: /var/lib/postgresql
-        chmod 1777 /var/lib/postgresql/data; install -d -o postgres -g postgres -m 3777 /var/run/postgresql'
+        chmod 1777 /var/lib/postgresql/data
+        install -d -o postgres -g postgres -m 3777 /var/run/postgresql'
       CONFIG=("ENV PATH=/usr/lib/postgresql/$major/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         'ENV LANG=C.UTF-8' "ENV PG_MAJOR=$major" 'ENV PGDATA=/var/lib/postgresql/data' 'CMD ["postgres"]'
         'EXPOSE 5432' 'VOLUME ["/var/lib/postgresql/data"]')
@@ -111,7 +113,7 @@ derived_context() {
 # derived_hash NAME BASE-ID: changes with the base image and with every file that the image adds.
 derived_hash() {
   (
-    cd "$ROOT"
+    cd "$ROOT" || exit
     printf '%s\n' "$1" "$2"
     cat "testbed/derived/${1//[:\/]/-}.Dockerfile" testbed/derived/dies.py requirements/oca.txt
     find testbed/addons -type f ! -path '*/__pycache__/*' | LC_ALL=C sort | xargs sha256sum
