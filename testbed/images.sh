@@ -51,6 +51,7 @@ to_cache() {
   rm -f "$CACHE/images/${1//[:\/]/-}"-*.tar.zst
   "$CLI" save "$(ref "$1")" | zstd -q -1 -T0 -f -o "$file.part"
   mv "$file.part" "$file"
+  find "$CACHE/images" -name 'mooring-engine-base-*.tar.zst' -mtime +14 -delete
 }
 
 # from_registry NAME: pull it. A registry that says nothing for 15 seconds is not asked again in this run.
@@ -136,6 +137,8 @@ build_image() {
     tail -n 20 "$log" >&2
     die "$1 could not be built on $2; the end of its log ($log) is above."
   }
+  # What this replaced has no name any more; only our own goes.
+  "$CLI" image prune -f --filter "label=$RECIPE_LABEL" >/dev/null 2>&1 || true
 }
 
 ensure_image() {

@@ -72,7 +72,7 @@ start() {
     local options=()
     if setting host-network; then
       iptables -C "${RULE[@]}" 2>/dev/null || iptables -I "${RULE[@]}"
-      options=(--iptables=false --ip6tables=false --bridge=none --default-address-pool base=10.231.0.0/17,size=26)
+      options=(--iptables=false --ip6tables=false --bridge=none --default-address-pool 'base=10.231.0.0/17,size=26')
     fi
     rm -f "$DIR/docker.pid" "$DIR/exec/containerd/containerd.pid"
     setsid nsenter --target "$(<"$DIR/init.pid")" --mount --pid --net \

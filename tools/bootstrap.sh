@@ -28,7 +28,9 @@ make_venv() {
   say "making .venv with $("$python" -V)"
   # Debian splits ensurepip off into python3-venv.
   if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    is_root && is_debian || die "$python cannot make environments. Install its venv package (Debian: python3-venv)."
+    if ! is_root || ! is_debian; then
+      die "$python cannot make environments. Install its venv package (Debian: python3-venv)."
+    fi
     apt_get python3-venv "$(basename "$(readlink -f "$(command -v "$python")")")-venv" || apt_get python3-venv
   fi
   rm -rf .venv

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # What the scripts of the test ground share: messages, folders, packages, the engine's program. Sourced, never run.
 
+# shellcheck disable=SC2034
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PROGRAM=$(basename "$0")
 CACHE=${MOORING_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}}/mooring
@@ -31,8 +32,9 @@ apt_install() {
   shift
   have "$program" && return 0
   is_root || die "$program is missing and only root may install it. Run as root, or install: $*"
-  is_debian && have apt-get ||
+  if ! is_debian || ! have apt-get; then
     die "$program is missing and this is no Debian or Ubuntu. Install it with this system's package manager: $*"
+  fi
   say "installing $*"
   apt_get "$@" || die "apt-get could not install $*. Its words are above; is there a network?"
   hash -r
