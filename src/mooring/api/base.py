@@ -66,7 +66,7 @@ class RuledModel(Model):
         if not isinstance(data, Mapping):
             return handler(data)
         fields = {str(info.alias): name for name, info in cls.model_fields.items()}
-        given = {fields.get(key, key): value for key, value in data.items() if value is not None}
+        given: dict[str, Any] = {str(fields.get(key, key)): value for key, value in data.items() if value is not None}
         faults = [_details(broken, cls) for broken in cls.find_broken(given)]
         if not faults:
             return handler(data)
@@ -109,7 +109,7 @@ def find_not_one_of(given: Mapping[str, Any], names: tuple[str, ...], *, needed:
     shown = tuple(to_camel(name) for name in names)
     if len(present) > 1:
         yield Broken(
-            f"{where} takes one of {', '.join(shown)}, not {' and '.join(to_camel(name) for name in present)}",
+            f"{where} takes only one of {', '.join(shown)}, not {' and '.join(map(to_camel, present))}",
             field=present[1],
         )
     elif needed and not present:

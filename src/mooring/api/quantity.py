@@ -83,7 +83,7 @@ class Cpu(_Written):
 
     json_schema: ClassVar[dict[str, Any]] = {
         "anyOf": [
-            {"type": "string", "pattern": r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$"},
+            {"type": "string", "pattern": r"^((0|[1-9][0-9]*)m|(0|[1-9][0-9]*)(\.[0-9]{1,3})?)$"},
             {"type": "number", "exclusiveMinimum": 0},
         ]
     }
@@ -93,7 +93,7 @@ class Cpu(_Written):
         """Read `2`, `0.5`, `"500m"`. Raises ValueError for anything else, for 0 and for less than a thousandth."""
         what = "processor time such as 2, 0.5 or 500m"
         text = _number_text(value, what)
-        match = re.fullmatch(r"([0-9]{1,12})m|([0-9]{1,9}(?:\.[0-9]+)?)", text, re.ASCII)
+        match = re.fullmatch(r"(0|[1-9][0-9]{0,11})m|((?:0|[1-9][0-9]{0,8})(?:\.[0-9]+)?)", text, re.ASCII)
         if match is None:
             raise ValueError(f"expected {what}")
         millicores = int(match[1]) if match[1] else _exact(match[2], 1000)
@@ -122,7 +122,7 @@ class Size(_Written):
 
     json_schema: ClassVar[dict[str, Any]] = {
         "anyOf": [
-            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?$"},
+            {"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?$"},
             {"type": "integer", "exclusiveMinimum": 0},
         ]
     }
@@ -132,7 +132,7 @@ class Size(_Written):
         """Read `2Gi`, `1.5G`, `1048576`. Raises ValueError for anything else, for 0 and for parts of a byte."""
         what = "an amount such as 2Gi, 512Mi or 10G"
         text = _number_text(value, what)
-        match = re.fullmatch(r"([0-9]{1,19}(?:\.[0-9]{1,18})?)([A-Za-z]{0,2})", text, re.ASCII)
+        match = re.fullmatch(r"((?:0|[1-9][0-9]{0,18})(?:\.[0-9]{1,18})?)([A-Za-z]{0,2})", text, re.ASCII)
         if match is None:
             raise ValueError(f"expected {what}")
         number, unit = match[1], match[2]

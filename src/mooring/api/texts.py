@@ -30,6 +30,7 @@ class Text:
         shortest: characters, at least.
         longest: characters, at most.
         check: a further rule; returns the text in its canonical form or raises ValueError with what is wrong.
+        shown_pattern: a pattern for the schema alone, where `check` says better what is wrong.
         lines: whether line breaks and tabs may be in it.
     """
 
@@ -38,6 +39,7 @@ class Text:
     shortest: int = 1
     longest: int = 1024
     check: Callable[[str], str] | None = None
+    shown_pattern: str | None = None
     lines: bool = False
 
     def validate(self, value: str) -> str:
@@ -71,8 +73,8 @@ class Text:
         if self.shortest:
             shown["minLength"] = self.shortest
         shown["maxLength"] = self.longest
-        if self.pattern is not None:
-            shown["pattern"] = self.pattern
+        if self.pattern or self.shown_pattern:
+            shown["pattern"] = self.pattern or self.shown_pattern
         return shown
 
 
@@ -187,7 +189,7 @@ HostName = Annotated[
     Text(
         "a host name such as shop.example.com",
         longest=253,
-        pattern=r"^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$",
+        shown_pattern=r"^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$",
         check=checks.host_name,
     ),
 ]
