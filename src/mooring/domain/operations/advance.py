@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.errors import OperationCancelled, ReplicaDies, StepTooSlow, TaskFailed
 from mooring.domain.operations.journal import RecordState, StepRecord
 from mooring.domain.operations.plan import (
     NO_HOLD,
@@ -120,8 +121,8 @@ def current_task(log: Sequence[StepRecord]) -> str | None:
 def hold(plan: Plan, log: Sequence[StepRecord]) -> Hold:
     """What the operation forbids now: follows from the journal alone, so it survives every restart.
 
-    The hold of the step that was intended last. While things are taken back, the strongest hold of what was intended stays
-    in force, also when taking back is stuck.
+    The hold of the step that was intended last. While things are taken back, the strongest hold of what was intended, forward
+    and back, stays in force, also when taking back is stuck. Nothing is held once the operation is over.
     """
     if not log:
         return NO_HOLD
@@ -132,15 +133,16 @@ def hold(plan: Plan, log: Sequence[StepRecord]) -> Hold:
     if _undo_wanted(plan, log):
         if _undo_left(plan, log) is None:
             return NO_HOLD
-        holds = [step.hold for step in forward]
+        undos = [steps[record.step].undo for record in log if record.state == "undoing" and record.step in steps]
+        holds = [step.hold for step in (*forward, *undos) if step is not None]
         return Hold(
             web=any(one.web for one in holds),
             cron=any(one.cron for one in holds),
             release=next((one.release for one in holds if one.release), ""),
             reason=next((one.reason for one in reversed(holds) if one.reason), ""),
         )
-    if all(_last(log, step.name, _FORWARD) == "done" for step in plan.steps):
-        return NO_HOLD
+    if _forward_done(plan, log) or _failure(plan, log) is not None:
+        return NO_HOLD  # the latter past the point of no return: it is over, and users are in
     return forward[-1].hold
 
 
@@ -164,7 +166,7 @@ def advance(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
         if last is None:
             return Record(_intention(step, 1, now))
         if last.state == "failed":
-            if last.attempt < step.attempts and _retryable(last):
+            if _may_try_again(step, last):
                 return Record(_intention(step, last.attempt + 1, now))
             return _finished(plan, log)  # past the point of no return
         return _carry_out(step, last, seen, now, done="done", failed="failed")
@@ -183,17 +185,8 @@ def _cancel(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
         if state.phase in ("pending", "running"):
             return Cancel(last.task)
     attempt, task = (last.attempt, last.task) if last else (1, None)
-    return Record(StepRecord(step.name, attempt, now, "failed", task, dict(_CANCELLED)))
-
-
-_CANCELLED = {
-    "code": "MOOR-004",
-    "reason": "Cancelled",
-    "brief": "The operation was cancelled.",
-    "details": "",
-    "resolution": "Ask for it again when it is wanted.",
-    "retry": "never",
-}
+    error = OperationCancelled("The operation was cancelled.")
+    return Record(StepRecord(step.name, attempt, now, "failed", task, error.to_json()))
 
 
 def _undo(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
@@ -206,7 +199,7 @@ def _undo(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> M
     if last is None:
         return Record(_intention(step.undo, 1, now, name=step.name, state="undoing"))
     if last.state == "undo-failed":
-        if last.attempt < step.undo.attempts + seen.retries:
+        if _may_try_again(step.undo, last) or _times_stuck(plan, log) <= seen.retries:
             return Record(_intention(step.undo, last.attempt + 1, now, name=step.name, state="undoing"))
         return Finished("stuck", last.result, last.log_tail)
     return _carry_out(step.undo, last, seen, now, done="undone", failed="undo-failed")
@@ -219,18 +212,17 @@ def _clean_up(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) 
             return Record(_intention(step, 1, now))
         if last.state == "intended":
             return _carry_out(step, last, seen, now, done="done", failed="failed")
+        if last.state == "failed" and _may_try_again(step, last):
+            return Record(_intention(step, last.attempt + 1, now))
     return _finished(plan, log)
 
 
 def _finished(plan: Plan, log: Sequence[StepRecord]) -> Finished:
-    names = {step.name for step in plan.steps}
-    for record in log:
-        step_failed = record.step in names and record.state == "failed"
-        if step_failed and _last(log, record.step, _FORWARD) == "failed":
-            cancelled = isinstance(record.result, Mapping) and record.result.get("reason") == "Cancelled"
-            last = _last_record(log, record.step, _FORWARD) or record
-            return Finished("cancelled" if cancelled else "failed", last.result, last.log_tail)
-    return Finished("succeeded")
+    failure = _failure(plan, log)
+    if failure is None:
+        return Finished("succeeded")
+    cancelled = isinstance(failure.result, Mapping) and failure.result.get("reason") == OperationCancelled.reason
+    return Finished("cancelled" if cancelled else "failed", failure.result, failure.log_tail)
 
 
 def _carry_out(
@@ -253,26 +245,28 @@ def _carry_out(
                 case "succeeded":
                     return record(done, state.result)
                 case "failed":
-                    return record(failed, dict(state.error or _no_error(step)), state.log_tail)
+                    return record(failed, dict(state.error or _no_error(step).to_json()), state.log_tail)
         case Gone(roles):
             left = [name for role in roles for name in _names(seen.observed, role)]
-            fresh = seen.observed.live and seen.observed.at >= last.at
-            if fresh and not left:
+            if seen.observed.live and _newer(seen, last) and not seen.pending and not left:
                 return record(done)
             if now - last.at > step.deadline:
-                return record(failed, _too_slow(step, f"still there: {', '.join(left) or 'unknown'}"))
+                what = ", ".join(left) or ("changes that are not carried out" if seen.pending else "unknown")
+                return record(failed, _too_slow(step, f"still there: {what}").to_json())
             return Wait(f"{', '.join(roles)} stop", live=True)
         case Ready(counts):
+            fresh = _newer(seen, last) and not seen.pending  # else what is seen is about to be replaced
             waiting = [role for role, wanted in counts if seen.observed.workload(role).ready < wanted]
-            if not waiting and not seen.pending:
+            if fresh and not waiting:
                 return record(done)
-            broken = _broken(seen.observed, counts)
+            broken = _broken(seen.observed, counts) if fresh else None
             if broken is not None:
                 name, log_tail = broken
-                return record(failed, _dies(step, name), log_tail)
+                return record(failed, _dies(step, name).to_json(), log_tail)
+            what = ", ".join(waiting) or "changes"
             if now - last.at > step.deadline:
-                return record(failed, _too_slow(step, f"not ready: {', '.join(waiting)}"))
-            return Wait(f"{', '.join(waiting) or 'changes'} not ready yet")
+                return record(failed, _too_slow(step, f"not ready: {what}").to_json())
+            return Wait(f"{what} not ready yet", live=not _newer(seen, last))
         case RemoveVolumes():
             return record(done) if seen.purged else Purge()
         case Note():
@@ -292,16 +286,27 @@ def _undo_wanted(plan: Plan, log: Sequence[StepRecord]) -> bool:
         return True
     if _past_return(plan, log):
         return False
+    return _failure(plan, log) is not None
+
+
+def _failure(plan: Plan, log: Sequence[StepRecord]) -> StepRecord | None:
+    """The record of the step that failed for good; None while no step did."""
     for step in plan.steps:
         last = _last_record(log, step.name, _FORWARD)
-        if last is not None and last.state == "failed":
-            return last.attempt >= step.attempts or not _retryable(last)
-    return False
+        if last is not None and last.state == "failed" and not _may_try_again(step, last):
+            return last
+    return None
+
+
+def _times_stuck(plan: Plan, log: Sequence[StepRecord]) -> int:
+    undos = {step.name: step.undo for step in plan.steps}
+    failed = [(undos.get(record.step), record) for record in log if record.state == "undo-failed"]
+    return sum(undo is not None and not _may_try_again(undo, record) for undo, record in failed)
 
 
 def _undo_left(plan: Plan, log: Sequence[StepRecord]) -> Step | None:
     for step in reversed(plan.steps):
-        begun = _last_record(log, step.name, _FORWARD) is not None
+        begun = any(record.step == step.name and record.state == "intended" for record in log)
         if begun and step.undo is not None and _last(log, step.name, _BACKWARD) != "undone":
             return step
     return None
@@ -324,8 +329,13 @@ def _last(log: Sequence[StepRecord], name: str, states: frozenset[RecordState]) 
     return record.state if record else None
 
 
-def _retryable(record: StepRecord) -> bool:
-    return not isinstance(record.result, Mapping) or record.result.get("retry", "after") != "never"
+def _may_try_again(step: Step, failed: StepRecord) -> bool:
+    helps = not isinstance(failed.result, Mapping) or failed.result.get("retry", "after") != "never"
+    return helps and failed.attempt < step.attempts
+
+
+def _newer(seen: Seen, record: StepRecord) -> bool:
+    return seen.observed.at > record.at
 
 
 def _names(observed: Observed, role: str) -> list[str]:
@@ -340,20 +350,14 @@ def _broken(observed: Observed, counts: Sequence[tuple[str, int]]) -> tuple[str,
     return None
 
 
-def _no_error(step: Step) -> dict[str, str]:
-    return _error("TaskFailed", f"The step {step.name} failed without saying why.", "Look at the end of its log.")
+def _no_error(step: Step) -> TaskFailed:
+    return TaskFailed(f"The step {step.name} failed without saying why.")
 
 
-def _too_slow(step: Step, detail: str) -> dict[str, str]:
+def _too_slow(step: Step, detail: str) -> StepTooSlow:
     minutes = step.deadline.total_seconds() / 60
-    brief = f"The step {step.name} did not end within {minutes:g} minutes; {detail}."
-    return _error("DeadlineExceeded", brief, "Look at `mooring logs`, mend the cause, then `mooring operations retry`.")
+    return StepTooSlow(f"The step {step.name} did not end within {minutes:g} minutes; {detail}.")
 
 
-def _dies(step: Step, name: str) -> dict[str, str]:
-    brief = f"The step {step.name} failed: {name} ended {RESTARTS_THAT_FAIL} times after its start."
-    return _error("ReplicaDies", brief, "The end of its log says why; correct the release or the configuration.")
-
-
-def _error(reason: str, brief: str, resolution: str) -> dict[str, str]:
-    return {"code": "MOOR-001", "reason": reason, "brief": brief, "details": "", "resolution": resolution}
+def _dies(step: Step, name: str) -> ReplicaDies:
+    return ReplicaDies(f"The step {step.name} failed: {name} ended {RESTARTS_THAT_FAIL} times after its start.")

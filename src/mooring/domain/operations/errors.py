@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why an operation fails when no task says it: MOOR-230 to MOOR-239.
+
+`advance` never raises them: it records their JSON in the journal, where status and people find it.
+"""
+
+from __future__ import annotations
+
+from mooring.errors import ConflictError, FailedError, Retry, TimeoutExceeded
+
+
+class TaskFailed(FailedError):  # noqa: N818 - the reason of a condition is read by people
+    """A task ended badly and left no error: killed, or its image does not start."""
+
+    code = "MOOR-230"
+    reason = "TaskFailed"
+    retry = Retry.AFTER
+    default_resolution = "Look at the end of its log, mend the cause, then `mooring operations retry`."
+
+
+class ReplicaDies(FailedError):  # noqa: N818
+    """A process ends again and again after its start."""
+
+    code = "MOOR-231"
+    reason = "ReplicaDies"
+    retry = Retry.AFTER
+    default_resolution = "The end of its log says why; correct the release or the configuration."
+
+
+class StepTooSlow(TimeoutExceeded):
+    """A step waited in vain for processes to come or go."""
+
+    code = "MOOR-232"
+    reason = "StepTooSlow"
+    default_resolution = "Look at `mooring logs`, mend the cause, then `mooring operations retry`."
+
+
+class OperationCancelled(ConflictError):  # noqa: N818
+    """A person cancelled the operation; what it had begun is taken back."""
+
+    code = "MOOR-233"
+    reason = "Cancelled"
+    retry = Retry.NEVER
+    default_resolution = "Ask for it again when it is wanted."
