@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What control refuses, and what it could not bring about."""
+
+from __future__ import annotations
+
+from mooring.errors import ConflictError, FailedError, NotFoundError, Retry, UsageError
+
+
+class UnknownInstance(NotFoundError):  # noqa: N818 - the reason of a condition is read by people
+    """There is no such instance."""
+
+    code = "MOOR-600"
+    reason = "UnknownInstance"
+
+
+class UnknownServer(NotFoundError):  # noqa: N818
+    """There is no such database server."""
+
+    code = "MOOR-601"
+    reason = "UnknownServer"
+    default_resolution = "Apply a DatabaseServer of that name, or leave database.server out."
+
+
+class FieldUnsupported(UsageError):  # noqa: N818
+    """A field is set that this target, or this version of Mooring, cannot honour."""
+
+    code = "MOOR-602"
+    reason = "FieldUnsupported"
+    default_resolution = "Remove the field: leaving it in would promise something that does not happen."
+
+
+class ImmutableField(UsageError):  # noqa: N818
+    """A field is changed that cannot change once it is set."""
+
+    code = "MOOR-603"
+    reason = "ImmutableField"
+    default_resolution = "Set it back to what it was; another value needs another instance."
+
+
+class SharedResource(ConflictError):  # noqa: N818
+    """Two instances would use one host, one port or one database."""
+
+    code = "MOOR-604"
+    reason = "SharedResource"
+    retry = Retry.NEVER
+    default_resolution = "Give one of them another one."
+
+
+class SeriesMismatch(UsageError):  # noqa: N818
+    """The release is of another Odoo series than the data or the manifest says."""
+
+    code = "MOOR-605"
+    reason = "SeriesMismatch"
+    default_resolution = "Use a release of the same series; `-u` cannot move a database to another one."
+
+
+class NamespaceNotAllowed(UsageError):  # noqa: N818
+    """A server does not serve this namespace."""
+
+    code = "MOOR-606"
+    reason = "NamespaceNotAllowed"
+    default_resolution = "Add the namespace to the server's allowedNamespaces."
+
+
+class OperationFailed(FailedError):  # noqa: N818
+    """An operation ended without success; the instance is as it was before, or says otherwise."""
+
+    code = "MOOR-607"
+    reason = "OperationFailed"
+    default_resolution = "Correct the cause; then apply the corrected manifest, or `mooring operations retry`."
+
+
+class OperationStuck(FailedError):  # noqa: N818
+    """An operation could not be taken back either; the instance is held until a person decides."""
+
+    code = "MOOR-608"
+    reason = "OperationStuck"
+    default_resolution = "Mend what the error names, then `mooring operations retry`; nothing is lost meanwhile."
+
+
+class UnknownOperation(NotFoundError):  # noqa: N818
+    """There is no such operation."""
+
+    code = "MOOR-609"
+    reason = "UnknownOperation"
+    default_resolution = "`mooring operations list NAME` shows those there are."
+
+
+class NothingToReturnTo(UsageError):  # noqa: N818
+    """There is no earlier release with its data."""
+
+    code = "MOOR-610"
+    reason = "NothingToReturnTo"
+    default_resolution = "A rollback is possible after an upgrade, until the next one."
+
+
+class NotInitialized(ConflictError):  # noqa: N818
+    """The operation needs a database that Odoo has initialized."""
+
+    code = "MOOR-611"
+    reason = "NotInitialized"
+    default_resolution = "Wait for `mooring status` to say Running, then ask again."
+
+
+class NameNotConfirmed(UsageError):  # noqa: N818
+    """Data is thrown away only when its name is given again."""
+
+    code = "MOOR-612"
+    reason = "NameNotConfirmed"
+    default_resolution = "Give the instance's name with --purge; without --purge the data stays."
+
+
+class ForeignData(ConflictError):  # noqa: N818
+    """Volumes of this name belong to another installation of Mooring."""
+
+    code = "MOOR-613"
+    reason = "ForeignData"
+    retry = Retry.NEVER
+    default_resolution = "Choose another name, or take them over with `mooring adopt`."
+
+
+class OperationExcluded(ConflictError):  # noqa: N818
+    """Another operation of this instance excludes this one."""
+
+    code = "MOOR-614"
+    reason = "OperationExcluded"
+
+
+class ServerFailed(FailedError):  # noqa: N818
+    """The database server does not come up."""
+
+    code = "MOOR-615"
+    reason = "ServerFailed"
+    retry = Retry.AFTER
+    default_resolution = "The end of its log says why; `mooring logs --server` shows all of it."
+
+
+class AddonsMissing(UsageError):  # noqa: N818
+    """A folder of add-ons is not there, or holds none."""
+
+    code = "MOOR-616"
+    reason = "AddonsMissing"
+    default_resolution = "Correct addons[].path: a folder of this machine whose subfolders are modules."

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wanted of the target for one instance: web, cron, their volume, how they are reached, what they may reach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mooring.api.instance_network import TlsSpec
+from mooring.domain.instance.conf import EVENTED_PORT, WEB_PORT, decide_instance_sizing, odoo_conf_file
+from mooring.domain.instance.subject import DATA_DIR, Subject
+from mooring.domain.instance.tasks import addon_mounts, certificate_for_odoo, filestore_mount, links, odoo_env
+from mooring.domain.lifecycle import Output
+from mooring.domain.model.desired import (
+    Desired,
+    Endpoint,
+    Policy,
+    Probe,
+    Resources,
+    Route,
+    SecretSpec,
+    Tls,
+    Volume,
+    Workload,
+)
+from mooring.domain.model.secret import SecretRef
+from mooring.domain.odoo.argv import argv_serve
+from mooring.domain.operations.plan import Hold
+
+WEB = "web"
+CRON = "cron"
+STOP_GRACE_S = 30
+
+# Runs in Odoo's own Python (3.6 and later): 200 of the login page is the whole way through registry and database, which
+# /web/health is not (it answers 200 while PostgreSQL is down).
+_LOGIN_PROBE = (
+    "import sys,http.client as h;"
+    "c=h.HTTPConnection('127.0.0.1',int(sys.argv[1]),timeout=8);"
+    "c.request('GET',sys.argv[2],headers={'User-Agent':'mooring-probe'});"
+    "sys.exit(0 if c.getresponse().status==200 else 1)"
+)
+# A cron process has no port: it is ready when Odoo's own process is the container's first and holds a connection.
+_CRON_PROBE = (
+    "import glob,sys;"
+    "port='%04X'%int(sys.argv[1]);"
+    "rows=[l.split() for f in glob.glob('/proc/net/tcp*') for l in open(f).readlines()[1:]];"
+    "sys.exit(0 if any(r[2].endswith(':'+port) and r[3]=='01' for r in rows) else 1)"
+)
+
+
+def decide_desired(subject: Subject, output: Output, hold: Hold) -> Desired:
+    """The whole of what is wanted: what the lifecycle asks for, less what the hold forbids.
+
+    Raises:
+        ResourcesRefused, ConnectionsRefused, ConfigRefused: the spec cannot be carried out.
+    """
+    web = subject.spec.replicas if output.web and not hold.web else 0
+    cron = subject.spec.cron.replicas if output.cron and not hold.cron else 0
+    return Desired(
+        ref=subject.ref,
+        identity=subject.identity,
+        workloads=tuple(workload for workload in (_web(subject, web), _cron(subject, cron)) if workload.replicas > 0),
+        volumes=(Volume("filestore", subject.spec.filestore.storage_size.bytes),),
+        secrets=(
+            SecretSpec(subject.owner_secret, ("password",)),
+            SecretSpec(subject.master_password.ref, (subject.master_password.key,)),
+        ),
+        endpoints=(decide_endpoint(subject),),
+        policy=Policy("none" if subject.environment == "Staging" else "open"),
+        links=links(subject),
+    )
+
+
+def nothing(subject_ref: Desired) -> Desired:
+    """The same owner with nothing wanted: what is left after a deletion that retains data."""
+    return replace(subject_ref, workloads=(), volumes=(), secrets=(), endpoints=(), links=(), network=False)
+
+
+def decide_endpoint(subject: Subject) -> Endpoint:
+    """How people reach it; the evented route exists only where an evented process does."""
+    spec = subject.spec
+    routes = [Route("/", WEB, WEB_PORT)]
+    if decide_instance_sizing(subject).web.has_evented:
+        routes.insert(0, Route(subject.release.odoo.evented_route, WEB, EVENTED_PORT))
+    ingress = spec.ingress
+    hosts = tuple(host.lower() for host in ingress.hosts) if ingress else ()
+    return Endpoint(
+        name="http",
+        routes=tuple(routes),
+        hosts=hosts,
+        tls=_tls(subject, ingress.tls if ingress else None),
+        port=spec.service.port or subject.port,
+    )
+
+
+def _tls(subject: Subject, tls: TlsSpec | None) -> Tls:
+    if tls is None or tls.none:
+        return Tls("none")
+    if tls.acme_email:
+        return Tls("acme", email=tls.acme_email)
+    if tls.secret_name:
+        ref = SecretRef(subject.ref.namespace, tls.secret_name)
+        versions = "".join(subject.key(ref, key).version for key in ("tls.crt", "tls.key"))
+        return Tls("secret", secret=ref, version=versions)
+    return Tls("internal")
+
+
+def _web(subject: Subject, replicas: int) -> Workload:
+    release, limits = subject.release, subject.spec.resources
+    facts = release.facts
+    evented = decide_instance_sizing(subject).web.has_evented
+    return Workload(
+        role=WEB,
+        replicas=replicas,
+        image=release.release,
+        argv=argv_serve(release.odoo, role="web", program=facts.program),
+        user=(facts.uid, facts.gid),
+        env=odoo_env(subject),
+        files=(odoo_conf_file(subject, "web"), *certificate_for_odoo(subject, release)),
+        mounts=(filestore_mount(release), *addon_mounts(subject)),
+        folders=tuple(replace(folder, uid=facts.uid, gid=facts.gid) for folder in subject.folders),
+        resources=Resources(limits.cpu.millicores, limits.memory.bytes),
+        ports=(WEB_PORT, EVENTED_PORT) if evented else (WEB_PORT,),
+        probe=Probe(
+            ("python3", "-c", _LOGIN_PROBE, str(WEB_PORT), release.odoo.login_path),
+            http=(WEB_PORT, release.odoo.login_path),
+        ),
+        stop_grace_s=STOP_GRACE_S,
+    )
+
+
+def _cron(subject: Subject, replicas: int) -> Workload:
+    release, cron = subject.release, subject.spec.cron.resources
+    facts, limits = release.facts, subject.spec.resources
+    cpu = cron.cpu if cron is not None and cron.cpu is not None else limits.cpu
+    memory = cron.memory if cron is not None and cron.memory is not None else limits.memory
+    return Workload(
+        role=CRON,
+        replicas=replicas,
+        image=release.release,
+        argv=argv_serve(release.odoo, role="cron", program=facts.program),
+        user=(facts.uid, facts.gid),
+        env=odoo_env(subject),
+        files=(odoo_conf_file(subject, "cron"), *certificate_for_odoo(subject, release)),
+        mounts=(filestore_mount(release), *addon_mounts(subject)),
+        folders=tuple(replace(folder, uid=facts.uid, gid=facts.gid) for folder in subject.folders),
+        resources=Resources(cpu.millicores, memory.bytes),
+        probe=Probe(("python3", "-c", _CRON_PROBE, str(subject.server.port))),
+        stop_grace_s=STOP_GRACE_S,
+    )
+
+
+__all__ = ["CRON", "DATA_DIR", "WEB", "decide_desired", "decide_endpoint", "nothing"]

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Mooring remembers of an instance between passes: the part of its status that decisions read.
+
+It is small on purpose: what can be seen is not remembered. Losing it loses no data; `mooring adopt` writes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from mooring.domain.instance.subject import PinnedRelease, dump_release, load_release
+from mooring.domain.lifecycle import State
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What a rollback returns to: the release and the operation whose safety copies hold its data."""
+
+    digest: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The memory of one instance.
+
+    Attributes:
+        state: of the lifecycle.
+        environment: settled once; empty before.
+        database: settled once; empty before.
+        provisioned: where: `server/database`; empty before.
+        initialized: Odoo's tables are there, and proved.
+        wanted_source: the release as the spec named it when it was pinned.
+        wanted: digest of that pin.
+        runs: digest of the release that the data belongs to; empty before init.
+        releases: what is known of each digest in use.
+        stopped: a person stopped it.
+        latched: operation type → generation of the spec at which it failed.
+        retries: operation type → number of attempts since the last success, for back-off.
+        previous: what a rollback returns to.
+        port: published port that is remembered.
+        sequence: number of the last operation.
+        done: ids of the operations that ran, newest last, at most 100: a record that comes again runs nothing.
+    """
+
+    state: State = State.PROVISIONING
+    environment: str = ""
+    database: str = ""
+    provisioned: str = ""
+    initialized: bool = False
+    wanted_source: str = ""
+    wanted: str = ""
+    runs: str = ""
+    releases: Mapping[str, PinnedRelease] = field(default_factory=dict)
+    stopped: bool = False
+    latched: Mapping[str, int] = field(default_factory=dict)
+    retries: Mapping[str, int] = field(default_factory=dict)
+    previous: Previous | None = None
+    port: int | None = None
+    sequence: int = 0
+    done: tuple[str, ...] = ()
+
+    def release(self, digest: str) -> PinnedRelease | None:
+        """The release with this digest, if it is known."""
+        return self.releases.get(digest)
+
+    def latch(self, operation: str, generation: int) -> Ledger:
+        """The same with `operation` failed for the spec's `generation`."""
+        return replace(self, latched={**self.latched, operation: generation})
+
+    def unlatch(self, operation: str) -> Ledger:
+        """The same with `operation` free to run again."""
+        return replace(self, latched={key: value for key, value in self.latched.items() if key != operation})
+
+    def with_release(self, pinned: PinnedRelease) -> Ledger:
+        """The same, knowing `pinned`, and forgetting releases that nothing refers to."""
+        keep = {self.runs, self.wanted, self.previous.digest if self.previous else "", pinned.release.digest}
+        known = {digest: one for digest, one in self.releases.items() if digest in keep}
+        return replace(self, releases={**known, pinned.release.digest: pinned})
+
+    def finished(self, operation_id: str) -> Ledger:
+        """The same with this operation in the list of those that ran."""
+        return replace(self, done=(*(one for one in self.done if one != operation_id), operation_id)[-100:])
+
+
+def dump_ledger(ledger: Ledger) -> dict[str, Any]:
+    """JSON of the ledger."""
+    value: dict[str, Any] = {item.name: getattr(ledger, item.name) for item in fields(ledger)}
+    value["state"] = ledger.state.value
+    value["releases"] = {digest: dump_release(one) for digest, one in ledger.releases.items()}
+    value["latched"] = dict(ledger.latched)
+    value["retries"] = dict(ledger.retries)
+    value["done"] = list(ledger.done)
+    value["previous"] = (
+        {"digest": ledger.previous.digest, "operation": ledger.previous.operation} if ledger.previous else None
+    )
+    return value
+
+
+def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
+    """What `dump_ledger` wrote; an empty ledger for nothing. Unknown keys of a later version are passed over."""
+    if not value:
+        return Ledger()
+    known = {item.name for item in fields(Ledger)}
+    given = {key: item for key, item in value.items() if key in known}
+    given["state"] = State(given.get("state", State.PROVISIONING))
+    given["releases"] = {digest: load_release(one) for digest, one in given.get("releases", {}).items()}
+    given["done"] = tuple(given.get("done", ()))
+    previous = given.get("previous")
+    given["previous"] = Previous(previous["digest"], previous["operation"]) if previous else None
+    return Ledger(**given)

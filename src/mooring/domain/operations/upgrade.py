@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Upgrade: from one release to another of the same series, with the data of before at hand until users are let in.
+
+The order carries the safety: everything stops and is seen to be gone; database and filestore are copied beside; only then
+the new release migrates; SQL proves it and a probe behind the hold serves a page. The step `switch` is the point of no
+return: from it on users may write, and only a person throws away what they wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from mooring.domain.instance.subject import DATA_DIR, PinnedRelease, Subject
+from mooring.domain.instance.tasks import (
+    admin_connection,
+    admin_task,
+    filestore_task,
+    odoo_task,
+    owner_connection,
+    owner_task,
+    task_stem,
+)
+from mooring.domain.model.desired import File
+from mooring.domain.model.identity import Ref
+from mooring.domain.odoo.argv import argv_serve, argv_update
+from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Ready, Step
+from mooring.domain.work.common import Fence
+from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
+from mooring.domain.work.database import DatabaseVerify
+from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.serve_probe import SCRIPT as SERVE_PROBE
+
+SWITCH = "switch"
+MIGRATE = "migrate"
+PROBE_PATH = "/run/mooring/serve_probe.py"
+PROBE_DEADLINE = timedelta(minutes=10)
+
+
+def plan_upgrade(
+    operation: Ref,
+    operation_id: str,
+    subject: Subject,
+    to: PinnedRelease,
+    *,
+    admin_user: str,
+    modules: tuple[str, ...],
+    install: tuple[str, ...] = (),
+    replicas: tuple[tuple[str, int], ...],
+) -> Plan:
+    """The plan from `subject.release` to `to`.
+
+    Args:
+        operation: the operation's document.
+        operation_id: its id: the safety copies carry it.
+        to: the new release; may be the present one, to update modules.
+        admin_user: role that may copy databases.
+        modules: what `-u` is given; `all` is everything.
+        install: what `-i` is given.
+        replicas: what has to be ready at the end: ((role, count), …).
+    """
+    fence = Fence(operation_id, 1)
+    instance, database = subject.identity.instance, subject.database
+    admin = admin_connection(subject, admin_user)
+    hold = Hold(web=True, cron=True, release=subject.release.release.digest, reason="the instance is being upgraded")
+    target = replace(subject, release=to)
+
+    def stem(step: str) -> str:
+        return task_stem(operation, step)
+
+    drop_old = DatabaseDrop(connection=admin, fence=fence, instance=instance, roles=("safety", "previous"))
+    drop_old_files = FilestoreDrop(
+        fence=fence, instance=instance, data_dir=DATA_DIR, database=database, roles=("safety", "previous")
+    )
+    copy = DatabaseSafetyCopy(
+        connection=admin, fence=fence, instance=instance, database=database, disconnect=True, free_bytes=None
+    )
+    give_back = DatabaseReturn(connection=admin, fence=fence, instance=instance, database=database)
+    copy_files = FilestoreSafetyCopy(fence=fence, instance=instance, data_dir=DATA_DIR, database=database)
+    give_back_files = FilestoreReturn(fence=fence, instance=instance, data_dir=DATA_DIR, database=database)
+    verify = DatabaseVerify(
+        connection=owner_connection(subject),
+        database=database,
+        expect=tuple(sorted({"base", *install, *(name for name in modules if name != "all")})),
+        series=to.facts.series,
+    )
+    update = argv_update(to.odoo, database=database, modules=modules, install=install, program=to.facts.program)
+    serve = argv_serve(to.odoo, role="probe", program=to.facts.program)
+    probe_argv = (
+        "python3",
+        PROBE_PATH,
+        "--port",
+        "8069",
+        "--deadline",
+        str(int(PROBE_DEADLINE.total_seconds()) - 60),
+        "--",
+        *serve,
+    )
+    probe_file = File(PROBE_PATH, (SERVE_PROBE,), uid=to.facts.uid, gid=to.facts.gid, mode=0o600)
+    return Plan(
+        OperationType.UPGRADE,
+        steps=(
+            Step("stop", "Cron and web must not write while data is copied and migrated.", Gone(("web", "cron")), hold),
+            Step(
+                "drop-old-copies",
+                "Copies of an earlier operation take up room.",
+                admin_task(subject, stem("drop-old-copies"), drop_old),
+                hold,
+                attempts=2,
+            ),
+            Step(
+                "drop-old-files",
+                "Copies of an earlier operation take up room.",
+                filestore_task(subject, stem("drop-old-files"), drop_old_files),
+                hold,
+                attempts=2,
+            ),
+            Step(
+                "copy-database",
+                "A user's data is never the only copy that a step works on.",
+                admin_task(subject, stem("copy-database"), copy),
+                hold,
+                attempts=2,
+            ),
+            Step(
+                "copy-filestore",
+                "A user's files are never the only copy that a step works on.",
+                filestore_task(subject, stem("copy-filestore"), copy_files),
+                hold,
+                attempts=2,
+            ),
+            Step(
+                "open-files",
+                "From here on the filestore may change.",
+                Note(),
+                hold,
+                undo=Step(
+                    "return-filestore",
+                    "The files of before come back.",
+                    filestore_task(subject, stem("return-filestore"), give_back_files),
+                    attempts=3,
+                ),
+            ),
+            Step(
+                MIGRATE,
+                f"Odoo updates {', '.join(modules) or 'nothing'} with {to.release.source}.",
+                odoo_task(subject, stem(MIGRATE), update, release=to),
+                hold,
+                undo=Step(
+                    "return-database",
+                    "The database of before comes back.",
+                    admin_task(subject, stem("return-database"), give_back),
+                    attempts=3,
+                ),
+            ),
+            Step("verify", "Odoo's exit code proves nothing.", owner_task(subject, stem("verify"), verify), hold),
+            Step(
+                "probe",
+                "A page is served before users are let in.",
+                odoo_task(target, stem("probe"), probe_argv, files=(probe_file,), probe=True, deadline=PROBE_DEADLINE),
+                hold,
+            ),
+            Step(SWITCH, "The data is the new release's.", Note(), replace(hold, release=to.release.digest)),
+            Step(
+                "start",
+                "Users are let in.",
+                Ready(replicas),
+                Hold(release=to.release.digest),
+                deadline=timedelta(minutes=15),
+            ),
+        ),
+        cleanup=(),
+        point_of_no_return=SWITCH,
+    )
