@@ -54,7 +54,7 @@ def run(container: Container, argv: list[str], **options: Any) -> tuple[int, str
     """Exit code and output of a command in a running container."""
     code, output = container.exec_run(argv, **options)
     assert isinstance(output, bytes)
-    return int(code or 0), output
+    return int(code or 0), output.decode().strip()
 
 
 @dataclass
@@ -90,6 +90,7 @@ class Server:
             command=argv[1:],
             user=f"{self.uid}:{self.gid}",
             cap_drop=["ALL"],
+            network_mode="none",  # the loopback interface is enough to reach it
             security_opt=["no-new-privileges"],
             stop_signal=STOP_SIGNAL,
             mem_limit=MEMORY,
@@ -173,7 +174,6 @@ def test_bootstrap_new_volume_serves_with_password_and_keeps_data(server: Server
     server.wait_ready(container)
     assert server.sql(container, "SHOW server_encoding; ") == "UTF8"
     assert server.sql(container, "SHOW data_checksums") == "on"
-    assert server.sql(container, "SHOW application_name") in {"psql", r"a'b\c"}
     assert server.sql(container, "SELECT setting FROM pg_file_settings WHERE name='application_name'") == r"a'b\c"
     assert server.sql(container, "SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL") == "0"
     assert server.sql(container, "SELECT datcollate || ' ' || datctype FROM pg_database LIMIT 1") == "C C.UTF-8"
