@@ -50,7 +50,7 @@ def file_error(error: OSError, path: Path) -> MooringError:
     if error.errno in _FULL:
         return NoSpaceLeft(f"No space is left where {path} is.", details=str(error))
     if error.errno in _FORBIDDEN:
-        return NotWritable(f"{path} may not be written.", details=str(error))
+        return NotWritable(f"{path} may not be read or written by this user.", details=str(error))
     return FileFailed(f"{path} cannot be used: {error.strerror or error}.", details=str(error))
 
 
@@ -80,8 +80,7 @@ def private_dir(path: Path) -> None:
             missing.append(parent)
             parent = parent.parent
         for folder in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
+            folder.mkdir(mode=0o700, exist_ok=True)
             fsync_dir(folder.parent)
         if path.stat().st_mode & 0o777 != 0o700:
             path.chmod(0o700)

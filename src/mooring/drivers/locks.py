@@ -129,7 +129,7 @@ class ProcessLock:
         """Give it back; safe to repeat."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            os.close(descriptor)
+            _give_back(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -207,7 +207,7 @@ def exclusive(path: Path) -> Iterator[None]:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _request(fcntl.F_WRLCK))
         yield
     finally:
-        os.close(descriptor)
+        _give_back(descriptor)
 
 
 def _request(kind: int) -> bytes:
@@ -222,6 +222,14 @@ def _try_lock(descriptor: int) -> bool:
             return False
         raise
     return True
+
+
+def _give_back(descriptor: int) -> None:
+    try:
+        # Closing alone is not enough: a child that is just being started shares the description until its exec is through.
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _request(fcntl.F_UNLCK))
+    finally:
+        os.close(descriptor)
 
 
 def _is_locked(descriptor: int) -> bool:
