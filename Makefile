@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest
+PYTEST := $(PY) -m pytest -o asyncio_default_fixture_loop_scope=function
 VENV := .venv/.stamp
 # The engines that the real tests run on: `make test ENGINES=docker` leaves Podman out.
 ENGINES ?= docker podman

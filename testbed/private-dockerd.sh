@@ -4,21 +4,22 @@
 # (processes, mounts, network), so it disturbs no other engine, and killing its first process is a power cut: engine,
 # containers, bridges and mounts are gone at once; what was written to its data root stays. Root only.
 #
-#   testbed/private-dockerd.sh start DIR [--disk SIZE] [--host-network]   print `export DOCKER_HOST=unix://DIR/docker.sock`
+#   testbed/private-dockerd.sh start DIR [--disk SIZE]   print `export DOCKER_HOST=unix://DIR/docker.sock`
 #   testbed/private-dockerd.sh crash DIR     SIGKILL dockerd alone; containers go on until the next start
 #   testbed/private-dockerd.sh kill DIR      the power cut; `start DIR` then is the boot
 #   testbed/private-dockerd.sh exec DIR COMMAND...   in its network: there 127.0.0.1:PORT is what a container published
+#   testbed/private-dockerd.sh forward DIR PORT      make that 127.0.0.1:PORT reachable outside too, until kill or stop
 #   testbed/private-dockerd.sh fill DIR [KEEP-BYTES]   leave only so much room on the disk (0); `free DIR` gives it back
 #   testbed/private-dockerd.sh stop DIR      stop it for good; DIR stays (its data root can be removed then)
 #
 # --disk SIZE puts the data root on an ext4 file of that size (as 6G), which `fill` then fills.
-# --host-network uses this machine's network: published ports are reached from everywhere, but the engine makes no
-# packet-filter rules, so containers have no way out, and subnets must lie in 10.231.0.0/16 and differ from others'.
+# Its network is its own because a second dockerd in one network deletes the first one's docker0 (seen with 20.10, with
+# --bridge=none and with a bridge and address pool of its own); there is no way out of it to other machines.
 # Images: DOCKER_HOST=unix://DIR/docker.sock testbed/images.sh NAME... takes them from the cache.
 set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
 
-usage() { die "say: $PROGRAM start|crash|kill|exec|fill|free|stop DIR. See the head of $0."; }
+usage() { die "say: $PROGRAM start|crash|kill|exec|forward|fill|free|stop DIR. See the head of $0."; }
 [[ $# -ge 2 ]] || usage
 verb=$1
 mkdir -p "$2"
@@ -26,7 +27,6 @@ DIR=$(cd "$2" && pwd)
 shift 2
 is_root || die "a private engine needs root."
 ID=$(printf '%s' "$DIR" | sha256sum | cut -c1-8)
-RULE=(FORWARD -s 10.231.0.0/16 -d 10.231.0.0/16 -m comment --comment "mooring-private-$ID" -j ACCEPT)
 
 init_alive() { alive "$DIR/init.pid" docker-init; }
 setting() { [[ -e $DIR/$1 ]]; }
@@ -35,12 +35,10 @@ answers() { timeout 10 docker -H "unix://$DIR/docker.sock" version >/dev/null 2>
 
 # The namespaces: docker-init reaps what is orphaned and is the process whose end ends all.
 start_init() {
-  local net=(--net)
-  setting host-network && net=()
   # What a boot finds empty: sockets, process numbers, runtime state.
   rm -rf "$DIR/exec" "$DIR/docker.pid" "$DIR/docker.sock"
   mkdir -p "$DIR/data" "$DIR/exec"
-  unshare --mount --pid "${net[@]}" --fork --kill-child --mount-proc --propagation private \
+  unshare --mount --pid --net --fork --kill-child --mount-proc --propagation private \
     docker-init -- sleep infinity </dev/null >/dev/null 2>&1 3>&- &
   local outer=$! left=50
   until pgrep -P "$outer" >"$DIR/init.pid" && init_alive; do
@@ -48,7 +46,7 @@ start_init() {
     sleep 0.1
   done
   disown "$outer"
-  setting host-network || inside ip link set lo up
+  inside ip link set lo up
   if setting disk; then
     [[ -s $DIR/disk.img ]] || { truncate -s "$(<"$DIR/disk")" "$DIR/disk.img" && mkfs.ext4 -q -m 0 "$DIR/disk.img"; }
     inside mount -o loop "$DIR/disk.img" "$DIR/data"
@@ -59,25 +57,19 @@ start() {
   while (($#)); do
     case $1 in
       --disk) printf '%s\n' "$2" >"$DIR/disk"; shift 2 ;;
-      --host-network) : >"$DIR/host-network"; shift ;;
       *) usage ;;
     esac
   done
   ((${#DIR} < 80)) || die "$DIR is too long a path for a socket (80 characters). Choose a shorter one."
-  for program in unshare:util-linux pgrep:procps ip:iproute2 mkfs.ext4:e2fsprogs iptables:iptables dockerd:docker.io; do
+  for program in unshare:util-linux pgrep:procps ip:iproute2 mkfs.ext4:e2fsprogs iptables:iptables python3:python3 dockerd:docker.io; do
     apt_install "${program%%:*}" "${program#*:}"
   done
   init_alive || start_init
   if ! answers; then
-    local options=()
-    if setting host-network; then
-      iptables -C "${RULE[@]}" 2>/dev/null || iptables -I "${RULE[@]}"
-      options=(--iptables=false --ip6tables=false --bridge=none --default-address-pool 'base=10.231.0.0/17,size=26')
-    fi
     rm -f "$DIR/docker.pid" "$DIR/exec/containerd/containerd.pid"
     setsid nsenter --target "$(<"$DIR/init.pid")" --mount --pid --net \
       dockerd --data-root "$DIR/data" --exec-root "$DIR/exec" --pidfile "$DIR/docker.pid" \
-      --host "unix://$DIR/docker.sock" --cgroup-parent "mooring-private-$ID" "${options[@]}" \
+      --host "unix://$DIR/docker.sock" --cgroup-parent "mooring-private-$ID" \
       >>"$DIR/dockerd.log" 2>&1 </dev/null 3>&- &
     local left=150
     until answers; do
@@ -91,12 +83,35 @@ start() {
 # power_cut: all processes of the namespaces end with the first one; wait until they have.
 power_cut() {
   local pid
+  end_relays
   if init_alive; then
     pid=$(<"$DIR/init.pid")
     kill -KILL "$pid"
     while [[ -e /proc/$pid ]]; do sleep 0.05; done
   fi
   rm -f "$DIR/init.pid" "$DIR/docker.sock"
+}
+
+# forward PORT: the relay keeps its port open through `crash`, not through a power cut.
+forward() {
+  local file=$DIR/relay-$1.pid
+  init_alive || die "no engine runs in $DIR."
+  ! alive "$file" relay.py || return 0
+  setsid python3 "$ROOT/testbed/lib/relay.py" "$(<"$DIR/init.pid")" "$1" >"$DIR/relay-$1.log" 2>&1 </dev/null 3>&- &
+  printf '%s\n' "$!" >"$file"
+  local left=50
+  until grep -q listening "$DIR/relay-$1.log"; do
+    { ((left-- > 0)) && alive "$file"; } || { tail -n 3 "$DIR/relay-$1.log" >&2; die "port $1 cannot be forwarded."; }
+    sleep 0.1
+  done
+}
+
+end_relays() {
+  local file
+  for file in "$DIR"/relay-*.pid; do
+    ! alive "$file" relay.py || kill "$(<"$file")"
+    rm -f "$file"
+  done
 }
 
 crash() {
@@ -113,11 +128,8 @@ stop() {
     while [[ -e $DIR/docker.pid ]] && ((left-- > 0)); do sleep 0.2; done
   fi
   power_cut
-  if setting host-network; then
-    while iptables -D "${RULE[@]}" 2>/dev/null; do :; done
-  fi
   find /sys/fs/cgroup -depth -type d -path "*/mooring-private-$ID*" -exec rmdir {} + 2>/dev/null || true
-  rm -rf "$DIR/exec" "$DIR/disk" "$DIR/host-network"
+  rm -rf "$DIR/exec" "$DIR/disk"
 }
 
 fill() {
@@ -138,6 +150,7 @@ case $verb in
     init_alive || die "no engine runs in $DIR."
     exec nsenter --target "$(<"$DIR/init.pid")" --net env DOCKER_HOST="unix://$DIR/docker.sock" "$@"
     ;;
+  forward) forward "$@" ;;
   fill) fill "$@" ;;
   free) inside rm -f "$DIR/data/ballast" "$DIR/data/ballast2" ;;
   stop) stop ;;
