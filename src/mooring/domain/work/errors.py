@@ -121,10 +121,11 @@ class RightsMissing(FailedError):  # noqa: N818
 
 
 class SqlFailed(FailedError):  # noqa: N818
-    """PostgreSQL refused a statement."""
+    """PostgreSQL refused a statement; `state` is its SQLSTATE."""
 
     code = "MOOR-418"
     reason = "SqlFailed"
+    state: str = ""
     default_resolution = "Look at the server's message and its log, then run the operation again."
 
 

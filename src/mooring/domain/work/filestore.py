@@ -15,7 +15,7 @@ from mooring.domain.work.codec import Document
 from mooring.domain.work.common import Fence, check_database_name
 from mooring.domain.work.copies import DataRole
 
-_OPERATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_OPERATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 def _check(data_dir: str, database: str, instance: str, operation: str | None) -> None:

@@ -81,7 +81,8 @@ class DatabaseFacts(Shape):
         empty: no table of a user's is in it; True where it does not exist.
         initialized: Odoo's `base` is installed.
         series: of `base`, such as `14.0`; None before.
-        modules: by name; those that were never touched (`uninstalled`, `uninstallable`) are left out.
+        modules: by name, all that this Odoo knows; in `database-inspect` those that are `uninstalled` or `uninstallable`
+            are left out.
         pending_modules: names of modules in a state `to …`, sorted.
         connections: sessions in this database besides the task's own.
     """

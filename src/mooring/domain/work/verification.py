@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a database is as an Odoo run had to leave it. Pure; the task `database-verify` asks.
+
+Odoo's exit code proves nothing: a misspelt module is a warning and exit code 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mooring.domain.work.results import DatabaseFacts
+
+
+def decide_faults(facts: DatabaseFacts, *, expect: Iterable[str], series: str | None) -> tuple[str, ...]:
+    """Everything that is wrong, one sentence each; empty when nothing is."""
+    if not facts.exists:
+        return ("The database does not exist.",)
+    if not facts.initialized:
+        return ("Odoo's module base is not installed.",)
+    faults: list[str] = []
+    if facts.pending_modules:
+        named = ", ".join(f"{name} ({facts.modules[name].state})" for name in facts.pending_modules)
+        faults.append(f"Modules wait for their installation, upgrade or removal: {named}.")
+    for name in sorted(set(expect) - set(facts.pending_modules)):
+        module = facts.modules.get(name)
+        if module is None:
+            faults.append(f"Module {name} is unknown to this Odoo: is it in the add-ons path?")
+        elif module.state != "installed":
+            faults.append(f"Module {name} is {module.state}, not installed.")
+    if series is not None and facts.series != series:
+        faults.append(f"The database is of Odoo {facts.series}, not {series}.")
+    return tuple(faults)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The task `database-return`: the safety copy of an operation becomes current again.
+
+Both renames and both comments are one transaction, so after a kill at any point the comments say whether it happened:
+`returned` on the current database names the operation whose copy it was. Only after it is the other one dropped.
+"""
+
+from __future__ import annotations
+
+from mooring.domain.work.copies import DatabaseReturn
+from mooring.domain.work.errors import DatabaseInUse, SafetyCopyMissing
+from mooring.domain.work.mark import DataMark
+from mooring.domain.work.names import beside
+from mooring.domain.work.results import ReturnResult
+from mooring.drivers.postgres import SQL, Identifier, Session
+from mooring.engine.databases import ensure_absent, when_free
+from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_one, write_mark
+from mooring.engine.report import Reporter
+
+
+def ensure_returned(document: DatabaseReturn, report: Reporter) -> ReturnResult:
+    """The task. Safe to repeat.
+
+    Raises:
+        SafetyCopyMissing: there is no whole copy of this operation and it was not returned before.
+        DatabaseForeign, StaleAttempt: nothing was changed.
+        DatabaseInUse: the sessions could not be ended.
+    """
+    operation = document.fence.operation
+    with locked_server(
+        document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
+    ) as session:
+        current = observe_one(session, document.database)
+        mark = DataMark(document.instance, "current")
+        if current is not None:
+            mark = check_ours(current, document.instance, role="current")
+        mark = fenced(mark, document.fence, document.TASK)
+        safety = observe_one(session, beside(document.instance, role="safety", operation=operation))
+        previous = beside(document.instance, role="previous", operation=operation)
+        if safety is not None:
+            check_ours(safety, document.instance, role="safety")
+            report.progress("swap", 0, 2)
+            _ensure_previous_absent(session, document, previous)
+            back = DataMark(document.instance, "current", mark.operation, mark.steps, at=now(), returned=operation)
+            _swap(session, document, current=current, safety=safety, previous=previous, back=back)
+        elif mark.returned != operation:
+            raise SafetyCopyMissing(f"There is no safety copy of {document.database} of operation {operation}.")
+        report.progress("clean", 1, 2)
+        kept: str | None = None
+        if document.keep:
+            kept = previous if observe_one(session, previous) else None
+        else:
+            _ensure_previous_absent(session, document, previous)
+        return ReturnResult(database=document.database, returned=safety is not None, previous=kept)
+
+
+def _ensure_previous_absent(session: Session, document: DatabaseReturn, previous: str) -> None:
+    left = observe_one(session, previous)
+    if left is not None:
+        check_ours(left, document.instance, role="previous")
+        ensure_absent(session, previous)
+
+
+def _swap(
+    session: Session,
+    document: DatabaseReturn,
+    *,
+    current: Database | None,
+    safety: Database,
+    previous: str,
+    back: DataMark,
+) -> None:
+    def rename(old: str, new: str) -> None:
+        query = SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new))
+        session.execute(query, doing=f"rename {old} to {new}")
+
+    def swap() -> None:
+        with session.transaction():
+            if current is not None:
+                rename(current.name, previous)
+                write_mark(session, previous, DataMark(document.instance, "previous", back.operation, at=back.at))
+                _accept(session, previous, accept=False)
+            rename(safety.name, document.database)
+            write_mark(session, document.database, back)
+            _accept(session, document.database, accept=True)
+
+    if current is None:
+        swap()
+        return
+    _accept(session, current.name, accept=False)
+    try:
+        when_free(session, current.name, swap, wait_s=document.fence.wait_s, disconnect=True)
+    except DatabaseInUse:
+        if current.open:
+            _accept(session, document.database, accept=True)
+        raise
+
+
+def _accept(session: Session, name: str, *, accept: bool) -> None:
+    words = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    query = words.format(Identifier(name), SQL("true" if accept else "false"))
+    session.execute(query, doing=f"{'accept' if accept else 'refuse'} connections to {name}")

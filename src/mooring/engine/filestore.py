@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks `filestore-safety-copy`, `filestore-return` and `filestore-drop`, run on the volume as Odoo's user.
+
+A copy is built as `….building` and gets its name when all of it is on disk: what has the name is whole. A return is two
+renames, and which of them happened is seen from which folders exist. Nothing here touches sessions or add-ons.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from mooring.domain.work.errors import FilestoreFailed, SafetyCopyMissing
+from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.results import FilestoreCopyResult, FilestoreDropResult, FilestoreReturnResult
+from mooring.engine.report import Reporter
+from mooring.engine.tree import Copied, copy_tree, remove_tree, rename, write_file
+from mooring.engine.volume import Volume, locked_volume, read_count, write_volume_mark
+
+_SKIPPED_SHOWN = 20
+
+
+def ensure_safety_copy(document: FilestoreSafetyCopy, report: Reporter) -> FilestoreCopyResult:
+    """The task. Safe to repeat: a whole copy of the same operation is kept.
+
+    Raises:
+        MooringError: see `locked_volume`.
+    """
+    volume = Volume(Path(document.data_dir), document.database)
+    with locked_volume(volume, report, instance=document.instance, fence=document.fence, task=document.TASK):
+        copy = volume.copy("safety", document.fence.operation)
+        if copy.is_dir() and not copy.is_symlink():
+            made = read_count(copy)
+            return _result(Copied(made.get("files", 0), made.get("bytes", 0), made.get("linked", 0)), kept=True)
+        building = copy.with_name(f"{copy.name}.building")
+        remove_tree(building)
+        building.mkdir(mode=0o700)
+        done = Copied()
+        if _is_folder(volume.current):
+            report.progress("copy")
+            done = copy_tree(volume.current, building / "filestore", said=lambda files: report.progress("copy", files))
+        else:
+            (building / "filestore").mkdir(mode=0o700)
+        facts = {"files": done.files, "bytes": done.bytes, "linked": done.linked}
+        write_file(building / "copy.json", json.dumps(facts) + "\n")
+        rename(building, copy)
+        return _result(done, kept=False)
+
+
+def ensure_returned(document: FilestoreReturn, report: Reporter) -> FilestoreReturnResult:
+    """The task. Safe to repeat.
+
+    Raises:
+        SafetyCopyMissing: there is no whole copy of this operation.
+        MooringError: see `locked_volume`.
+    """
+    volume = Volume(Path(document.data_dir), document.database)
+    with locked_volume(volume, report, instance=document.instance, fence=document.fence, task=document.TASK) as mark:
+        operation = document.fence.operation
+        copy, previous = volume.copy("safety", operation), volume.copy("previous", operation)
+        returned = _is_folder(copy)
+        if returned:
+            report.progress("swap")
+            _swap(volume, copy, previous)
+            write_volume_mark(volume, replace(mark, returned=operation))
+            _drop(copy)
+        elif mark.returned != operation:
+            raise SafetyCopyMissing(f"There is no safety copy of the filestore of operation {operation}.")
+        if not document.keep:
+            _drop(previous)
+        kept = str(previous.relative_to(volume.data)) if _is_folder(previous) else None
+        return FilestoreReturnResult(returned=returned, previous=kept)
+
+
+def ensure_dropped(document: FilestoreDrop, report: Reporter) -> FilestoreDropResult:
+    """The task. Safe to repeat: what is gone is gone.
+
+    Raises:
+        MooringError: see `locked_volume`.
+    """
+    volume = Volume(Path(document.data_dir), document.database)
+    with locked_volume(volume, report, instance=document.instance, fence=document.fence, task=document.TASK):
+        removed: list[str] = []
+        for path in _meant(volume, document):
+            report.progress(f"drop {path.name}")
+            if _drop(path):
+                removed.append(str(path.relative_to(volume.data)))
+        if "current" in document.roles and os.path.lexists(volume.current):
+            report.progress("drop the filestore")
+            aside = volume.home / "current.dropping"
+            remove_tree(aside)
+            rename(volume.current, aside)
+            remove_tree(aside)
+            removed.append(str(volume.current.relative_to(volume.data)))
+        return FilestoreDropResult(removed=tuple(removed))
+
+
+def _swap(volume: Volume, copy: Path, previous: Path) -> None:
+    """Two renames: current aside, the copy's folder into its place. The copy without its folder means that both are done."""
+    inside = copy / "filestore"
+    if _is_folder(inside):
+        if _is_folder(volume.current):
+            if not previous.exists():
+                previous.mkdir(mode=0o700)
+            # Where a kill came after the first rename, something may have written since; it is kept beside the other.
+            names = (f"filestore.{number}" if number else "filestore" for number in count())
+            rename(volume.current, previous / next(name for name in names if not os.path.lexists(previous / name)))
+        volume.current.parent.mkdir(mode=0o700, exist_ok=True)
+        rename(inside, volume.current)
+    if not _is_folder(volume.current):
+        raise FilestoreFailed(f"Neither {volume.current} nor its safety copy is there.")
+
+
+def _meant(volume: Volume, document: FilestoreDrop) -> list[Path]:
+    found: list[Path] = []
+    for role in ("safety", "previous"):
+        if role in document.roles:
+            paths = volume.copies(role)
+            found += [path for path in paths if document.operation in (None, path.name.removeprefix(f"{role}-"))]
+    if "building" in document.roles:
+        found += sorted(volume.home.glob("*.building"))
+    return found
+
+
+def _drop(path: Path) -> bool:
+    """Out of the way by one rename, then removed: a kill in between leaves nothing that looks whole."""
+    if not os.path.lexists(path):
+        return False
+    aside = path.with_name(f"{path.name}.dropping")
+    remove_tree(aside)
+    rename(path, aside)
+    remove_tree(aside)
+    return True
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _result(done: Copied, *, kept: bool) -> FilestoreCopyResult:
+    return FilestoreCopyResult(
+        kept=kept,
+        files=done.files,
+        bytes=done.bytes,
+        method="none" if not done.files else "link" if done.linked * 2 >= done.files else "copy",
+        skipped=tuple(done.skipped[:_SKIPPED_SHOWN]),
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run one task: find it by name, read its document, say its result. Called by `mooring task` only.
+
+Each task is a function `(document, report) -> result` in a module that is imported when the task is asked for, so that
+starting costs nothing for what is not used. Exit code 0 comes only after a result; every failure is one error line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from mooring.domain.work.codec import Document, Shape
+from mooring.domain.work.errors import InvalidDocument, TaskCrashed, UnknownTask
+from mooring.engine.report import Reporter, stop_on_signal, write_stdout
+from mooring.errors import MooringError
+
+# task → (module of the document, its class, module of the work, its function)
+TASKS: dict[str, tuple[str, str, str, str]] = {
+    "server-check": ("database", "ServerCheck", "server", "check_server"),
+    "database-provision": ("database", "DatabaseProvision", "provision", "ensure_database"),
+    "database-inspect": ("database", "DatabaseInspect", "inspect", "observe_database"),
+    "database-verify": ("database", "DatabaseVerify", "inspect", "verify_database"),
+    "database-finish-init": ("database", "DatabaseFinishInit", "finish", "ensure_finished"),
+    "database-safety-copy": ("copies", "DatabaseSafetyCopy", "safety", "ensure_safety_copy"),
+    "database-return": ("copies", "DatabaseReturn", "back", "ensure_returned"),
+    "database-drop": ("copies", "DatabaseDrop", "drop", "ensure_dropped"),
+    "filestore-safety-copy": ("filestore", "FilestoreSafetyCopy", "filestore", "ensure_safety_copy"),
+    "filestore-return": ("filestore", "FilestoreReturn", "filestore", "ensure_returned"),
+    "filestore-drop": ("filestore", "FilestoreDrop", "filestore", "ensure_dropped"),
+}
+Work = Callable[[Any, Reporter], Shape]
+
+
+def run(name: str, source: Callable[[], str], *, write: Callable[[str], None] = write_stdout) -> int:
+    """Run the task `name`; the exit code.
+
+    Args:
+        name: a key of `TASKS`.
+        source: reads the document's text; an OSError or UnicodeError of it is an invalid document.
+        write: where lines go.
+    """
+    report = Reporter(write)
+    with report.alive():
+        try:
+            with stop_on_signal(report):
+                report.progress("start")
+                shape, work = _find(name)
+                result = work(shape.from_json(_read(source)), report)
+        except MooringError as fault:
+            report.error(fault)
+            return 1
+        except Exception as fault:  # noqa: BLE001 - the protocol owes the runner an error line for everything
+            report.error(TaskCrashed(f"{name} met {type(fault).__name__} at {_place(fault)}."))
+            return 1
+        report.result(result.to_json())
+        return 0
+
+
+def _find(name: str) -> tuple[type[Document], Work]:
+    if name not in TASKS:
+        raise UnknownTask(f"There is no task {name!r}; there are {', '.join(TASKS)}.")
+    shapes, shape, module, function = TASKS[name]
+    document: type[Document] = getattr(import_module(f"mooring.domain.work.{shapes}"), shape)
+    work: Work = getattr(import_module(f"mooring.engine.{module}"), function)
+    return document, work
+
+
+def _read(source: Callable[[], str]) -> Any:
+    try:
+        return json.loads(source())
+    except (OSError, ValueError, RecursionError) as fault:
+        raise InvalidDocument(f"The document cannot be read: {type(fault).__name__}.") from None
+
+
+def _place(fault: BaseException) -> str:
+    """File and line where it was raised. Its text is left out: it may hold data."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "an unknown place"
