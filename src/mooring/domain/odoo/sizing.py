@@ -227,8 +227,15 @@ def decide_sizing(wanted: SizingInput) -> Sizing:
                 f"{workers + 1 if workers else 1} process(es), at most {_mib(SOFT_MAX)}."
             ),
             f"db_maxconn {maxconn}: at most {_connections(wanted, workers, maxconn, evented)} of {allowed} connections.",
+            *_doubts(web),
         ),
     )
+
+
+def _doubts(web: _Memory) -> tuple[str, ...]:
+    if web.hard >= HARD_MIN:
+        return ()
+    return (f"limit_memory_hard {_mib(web.hard)}, as asked: PDF reports fail below {_mib(HARD_MIN)}.",)
 
 
 def _read_options(wanted: SizingInput) -> tuple[dict[str, int], list[Refusal]]:
@@ -321,10 +328,12 @@ def _memory(name: str, memory: int, workers: int, options: Mapping[str, int], re
     usable = memory - RESERVE
     light = options.get("limit_memory_soft_gevent") if workers else None
     share = usable // (workers + 1) if light is None else (usable - light) // workers
-    soft = options.get("limit_memory_soft", min(share // MIB * MIB, SOFT_MAX))
+    hard = options.get("limit_memory_hard")
+    below_hard = SOFT_MAX if hard is None else hard * 4 // 5 // MIB * MIB
+    soft = options.get("limit_memory_soft", min(share // MIB * MIB, SOFT_MAX, below_hard))
     result = _Memory.of(
         soft=soft,
-        hard=options.get("limit_memory_hard"),
+        hard=hard,
         soft_evented=light,
         hard_evented=options.get("limit_memory_hard_gevent"),
     )

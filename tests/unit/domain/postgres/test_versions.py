@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PostgreSQL majors, and which fits what."""
+
+from __future__ import annotations
+
+import pytest
+
+from mooring.domain.odoo.errors import UnknownSeries
+from mooring.domain.odoo.facts import SERIES
+from mooring.domain.postgres.errors import UnsupportedPostgres
+from mooring.domain.postgres.versions import (
+    DEFAULT_MAJOR,
+    MAJORS,
+    check_floor,
+    check_major,
+    client_for,
+    major_of,
+)
+
+
+def test_majors_are_13_to_18() -> None:
+    assert list(MAJORS) == [13, 14, 15, 16, 17, 18]
+    assert [MAJORS[major].end_of_life for major in (13, 17)] == [(2025, 11), (2029, 11)]
+    assert [major for major, facts in MAJORS.items() if facts.public_schema_is_closed] == [15, 16, 17, 18]
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_default_major_serves_every_series(series: str) -> None:
+    assert check_major(DEFAULT_MAJOR, series=series).major == DEFAULT_MAJOR
+
+
+def test_major_below_the_floor_is_refused() -> None:
+    assert check_major(16, series="20.0").major == 16
+    with pytest.raises(UnsupportedPostgres, match=r"20\.0 needs PostgreSQL 16 or newer; the server is 15"):
+        check_major(15, series="20.0")
+
+
+@pytest.mark.parametrize("major", [12, 19, 0])
+def test_managed_server_of_an_unknown_major_is_refused(major: int) -> None:
+    with pytest.raises(UnsupportedPostgres, match="it runs 13, 14"):
+        check_major(major)
+
+
+def test_external_server_may_be_older_than_what_we_run() -> None:
+    check_floor(12, series="18.0")
+    check_floor(19, series="18.0")
+    with pytest.raises(UnsupportedPostgres):
+        check_floor(11, series="18.0")
+
+
+def test_series_that_is_unknown_is_refused() -> None:
+    with pytest.raises(UnknownSeries):
+        check_major(17, series="13.0")
+
+
+@pytest.mark.parametrize(
+    ("server", "available", "client"),
+    [(15, [13, 15, 17], 15), (14, [13, 15, 17], 15), (10, [17, 13], 13)],
+    ids=["same", "next", "oldest"],
+)
+def test_client_is_the_oldest_that_is_not_older_than_the_server(server: int, available: list[int], client: int) -> None:
+    assert client_for(server, available) == client
+
+
+@pytest.mark.parametrize("available", [[], [13, 16]], ids=["none", "older"])
+def test_client_older_than_the_server_is_refused(available: list[int]) -> None:
+    with pytest.raises(UnsupportedPostgres, match="The server is PostgreSQL 17"):
+        client_for(17, available)
+
+
+def test_major_of_a_server_version_number_is_read() -> None:
+    assert (major_of(170002), major_of(130016)) == (17, 13)
