@@ -54,7 +54,7 @@ conformance: $(VENV) ## Run the conformance suite and write docs/conformance.md 
 
 .PHONY: golden
 golden: $(VENV) ## Write the golden files anew from the code (review the difference before committing)
-	@MOORING_WRITE_GOLDEN=1 $(PYTEST) -q -m "not real" -k golden $(ARGS)
+	@MOORING_GOLDEN=1 $(PYTEST) -q -m "not real" -k golden $(ARGS)
 	@git status --short tests/golden docs
 
 .PHONY: bench

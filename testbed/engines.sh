@@ -57,14 +57,13 @@ ensure_docker() {
 podman_answers() { [[ -S $1 ]] && timeout 10 curl -fsS --unix-socket "$1" http://d/_ping; }
 
 # Without CAP_SYS_RESOURCE no limit above the machine's own can be set ("error setting rlimit type 7"): stay below.
+below() { if [[ $2 == unlimited ]] || (($2 > $1)); then printf '%s\n' "$1"; else printf '%s\n' "$2"; fi; }
 write_containers_conf() {
-  local limit hard
-  hard=$(ulimit -Hn)
-  limit=4096
-  [[ $hard == unlimited ]] || ((hard > limit)) || limit=$hard
+  local files processes
+  files=$(below 4096 "$(ulimit -Hn)") processes=$(below 4096 "$(ulimit -Hu)")
   cat >"$1" <<CONF
 [containers]
-default_ulimits = ["nofile=$limit:$limit", "nproc=4096:4096"]
+default_ulimits = ["nofile=$files:$files", "nproc=$processes:$processes"]
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
