@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from mooring.api.base import Broken, Model, RuledModel, described
@@ -37,7 +37,8 @@ def _scalar_text(value: object) -> object:
 
 OptionValue = Annotated[
     OptionalLine,
-    BeforeValidator(_scalar_text, json_schema_input_type=bool | int | float | OptionalLine),
+    BeforeValidator(_scalar_text),
+    WithJsonSchema({"type": ["string", "number", "boolean"], "maxLength": 4096}),
 ]
 """Text on one line; numbers and true/false may be written without quotes."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mooring.api.base import Broken, RuledModel, find_not_one_of
 from mooring.api.common import GitSource, OptionValue, Webhook
@@ -43,6 +43,8 @@ from mooring.api.texts import (
     Text,
 )
 
+SERIES_PATTERN = r"^(1[4-9]|20)\.0$"
+
 
 def _version_text(value: object) -> object:
     """`version: 18.0` without quotes is a number in YAML; users write it so."""
@@ -51,8 +53,9 @@ def _version_text(value: object) -> object:
 
 Series = Annotated[
     str,
-    Text("an Odoo series from 14.0 to 20.0, such as 18.0", pattern=r"^(1[4-9]|20)\.0$", longest=4),
+    Text("an Odoo series from 14.0 to 20.0, such as 18.0", pattern=SERIES_PATTERN, longest=4),
     BeforeValidator(_version_text),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": SERIES_PATTERN}, {"type": "number"}]}),
 ]
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, model_serializer, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, GetJsonSchemaHandler, JsonValue, model_serializer, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from mooring.api.base import API_VERSION, Broken, Model, RuledModel, described, find_not_one_of
 from mooring.api.texts import (
@@ -107,6 +107,10 @@ class SecretRef(RuledModel):
     def _dump(self) -> str | dict[str, str]:
         return _dump_reference(self.file, {"name": self.name})
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return _show_reference(handler(schema), handler, ("name",))
+
 
 class SecretKeyRef(RuledModel):
     """One value of a Secret: `{name: NAME, key: KEY}`; or, away from Kubernetes, `file:/PATH` of a file with it alone."""
@@ -135,6 +139,10 @@ class SecretKeyRef(RuledModel):
     def _dump(self) -> str | dict[str, str]:
         return _dump_reference(self.file, {"name": self.name, "key": self.key})
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return _show_reference(handler(schema), handler, ("name", "key"))
+
 
 def _read_file(data: Any, expected: str) -> Any:
     """The mapping that `file:/PATH` stands for; anything else as it is, but other text is refused."""
@@ -149,6 +157,15 @@ def _dump_reference(file: str | None, fields: Mapping[str, str | None]) -> str |
     if file is not None:
         return _FILE + file
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def _show_reference(shown: dict[str, Any], handler: GetJsonSchemaHandler, names: tuple[str, ...]) -> dict[str, Any]:
+    """Add the form `file:/PATH` to the schema of a reference, in place where it is shared."""
+    whole = handler.resolve_ref_schema(shown)
+    mapping = {key: whole.pop(key) for key in ("type", "properties", "additionalProperties")}
+    mapping["properties"] = {name: mapping["properties"][name] for name in names}
+    whole["anyOf"] = [{"type": "string", "pattern": "^file:/"}, {**mapping, "required": list(names)}]
+    return shown
 
 
 JsonObject = Mapping[str, JsonValue]
