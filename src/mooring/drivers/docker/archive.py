@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tar archives as the engine's upload and download calls want them; pure."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One member: a file with its bytes, or a folder when `data` is None. `name` is relative to the upload's folder."""
+
+    name: str
+    data: bytes | None
+    uid: int
+    gid: int
+    mode: int
+
+
+def render_archive(entries: Iterable[Entry]) -> bytes:
+    """The archive of `entries`; equal for equal entries (time stamps are zero)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for entry in entries:
+            member = tarfile.TarInfo(entry.name)
+            member.uid, member.gid, member.mode = entry.uid, entry.gid, entry.mode
+            if entry.data is None:
+                member.type = tarfile.DIRTYPE
+                archive.addfile(member)
+            else:
+                member.size = len(entry.data)
+                archive.addfile(member, io.BytesIO(entry.data))
+    return buffer.getvalue()
+
+
+def read_archive(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every regular file in an archive."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive:
+            handle = archive.extractfile(member) if member.isfile() else None
+            if handle is not None:
+                yield member.name, handle.read()
+
+
+def member_count(chunks: Iterable[bytes], *, stop: int) -> int:
+    """How many members the archive that comes in `chunks` has; stops reading at `stop` of them."""
+    count = 0
+    with tarfile.open(fileobj=_Chunks(chunks), mode="r|") as archive:
+        for _ in archive:
+            count += 1
+            if count >= stop:
+                break
+    return count
+
+
+class _Chunks(io.RawIOBase):
+    """A readable file over an iterator of bytes."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        while size < 0 or len(self._rest) < size:
+            try:
+                self._rest += next(self._chunks)
+            except StopIteration:
+                break
+        if size < 0:
+            size = len(self._rest)
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data

@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One container engine, one blocking method a verb. Says what the engine says; decides nothing.
+
+Called from threads by `mooring.targets.docker`; one instance serves all of them. JSON objects are those of Docker's API
+1.41, which Podman 4 speaks too.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import docker.errors
+from docker.utils import socket as docker_socket
+
+from mooring.drivers.docker.archive import member_count, read_archive
+from mooring.drivers.docker.faults import explain, mapped, refusal, registry_refusal
+from mooring.drivers.docker.find import EngineAddress, open_client
+from mooring.drivers.errors import NoSuchObject, RegistryUnreachable
+
+Json = Mapping[str, Any]
+EXEC_LIMIT = 64 * 1024
+
+
+class Engine:
+    """A connected engine.
+
+    Args:
+        address: where it is.
+        timeout_s: seconds that one call may take; stops and pulls have their own.
+    """
+
+    def __init__(self, address: EngineAddress, *, timeout_s: float = 60.0) -> None:
+        self.address = address
+        # The library's own annotations are partial and those from outside name private types.
+        self._client: Any = open_client(address, timeout_s=timeout_s)
+        self._podman: bool | None = None
+
+    @property
+    def podman(self) -> bool:
+        """It is Podman."""
+        if self._podman is None:
+            with mapped("ask the engine for its version"):
+                components = self._client.version().get("Components") or []
+            self._podman = any("podman" in str(part.get("Name", "")).lower() for part in components)
+        return self._podman
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()
+
+    # Containers
+
+    def containers(self, *, labels: Sequence[str] = (), name: str | None = None) -> list[dict[str, Any]]:
+        """Containers, also stopped ones, that have all `labels` and a name that matches the expression `name`."""
+        filters: dict[str, Any] = {}
+        if labels:
+            filters["label"] = list(labels)
+        if name is not None:
+            filters["name"] = [name]
+        with mapped("list containers"):
+            return list(self._client.containers(all=True, filters=filters))
+
+    def attached(self, network: str) -> list[dict[str, Any]]:
+        """Containers, also stopped ones, that are on a network."""
+        with mapped(f"list the containers on network {network}"):
+            return list(self._client.containers(all=True, filters={"network": [network]}))
+
+    def container(self, name: str) -> dict[str, Any] | None:
+        """All about a container; None if there is none."""
+        try:
+            with mapped(f"inspect container {name}"):
+                return dict(self._client.inspect_container(name))
+        except NoSuchObject:
+            return None
+
+    def create(self, name: str, config: Json) -> str:
+        """Create a container from the API's configuration object; its id.
+
+        Raises:
+            NameTaken: there is one of that name.
+        """
+        with mapped(f"create container {name}"):
+            return str(self._client.create_container_from_config(dict(config), name)["Id"])
+
+    def start(self, name: str) -> None:
+        """Start it; nothing when it runs.
+
+        Raises:
+            PortTaken: a port that it publishes is in use.
+        """
+        with mapped(f"start container {name}"):
+            self._client.start(name)
+
+    def stop(self, name: str, *, grace_s: int) -> None:
+        """Signal, wait up to `grace_s` seconds, kill. Nothing when it is gone."""
+        try:
+            with mapped(f"stop container {name}"):
+                self._client.stop(name, timeout=grace_s)
+        except NoSuchObject:
+            return
+
+    def kill(self, name: str) -> None:
+        """Kill it; nothing when it is gone or does not run."""
+        try:
+            self._client.kill(name)
+        except docker.errors.APIError as fault:
+            if fault.status_code in {404, 409}:
+                return
+            raise refusal(f"kill container {name}", explain(fault)) from fault
+
+    def keep_stopped(self, name: str) -> None:
+        """Take its restart policy away, so that a reboot between a signal and its end does not bring it back.
+
+        Podman 4 has no such call, and starts nothing again whose policy is `unless-stopped` when the machine starts.
+        """
+        if self.podman:
+            return
+        try:
+            with mapped(f"change the restart policy of container {name}"):
+                self._client.update_container(name, restart_policy={"Name": "no"})
+        except NoSuchObject:
+            return
+
+    def remove(self, name: str) -> None:
+        """Remove it with its anonymous volumes, killing it if it runs; nothing when it is gone."""
+        try:
+            with mapped(f"remove container {name}"):
+                self._client.remove_container(name, v=True, force=True)
+        except NoSuchObject:
+            return
+        except Exception as fault:
+            # Two removals at once: the other one wins, which is what was asked for.
+            if "removal of container" in str(getattr(fault, "details", "")).lower():
+                return
+            raise
+
+    def upload(self, name: str, folder: str, archive: bytes) -> None:
+        """Unpack an archive into an existing folder of a container that was created."""
+        with mapped(f"write files into container {name}"):
+            self._client.put_archive(name, folder, archive)
+
+    def download(self, name: str, path: str) -> dict[str, bytes] | None:
+        """The regular files at `path`, by their name in the archive; None when there is nothing."""
+        try:
+            with mapped(f"read {path} of container {name}"):
+                chunks, _ = self._client.get_archive(name, path)
+                return dict(read_archive(b"".join(chunks)))
+        except NoSuchObject:
+            return None
+
+    def empty_folder(self, name: str, path: str) -> bool:
+        """Whether a folder holds nothing; reads no more than its first entry."""
+        with mapped(f"look into {path} of container {name}"):
+            chunks, _ = self._client.get_archive(name, path)
+            return member_count(chunks, stop=2) < 2
+
+    def log_end(self, name: str, *, lines: int) -> str:
+        """The last lines of both outputs; empty when there is none."""
+        try:
+            with mapped(f"read the log of container {name}"):
+                data: bytes = self._client.logs(name, stdout=True, stderr=True, tail=lines)
+        except NoSuchObject:
+            return ""
+        return data.decode(errors="replace")
+
+    def log_out(self, name: str) -> str:
+        """All of standard output."""
+        with mapped(f"read the log of container {name}"):
+            data: bytes = self._client.logs(name, stdout=True, stderr=False)
+        return data.decode(errors="replace")
+
+    def log_stream(self, name: str, *, follow: bool, lines: int) -> Iterator[bytes]:
+        """Pieces of the log as they come."""
+        with mapped(f"read the log of container {name}"):
+            data = self._client.logs(name, stdout=True, stderr=True, stream=True, follow=follow, tail=lines)
+            yield from data
+
+    def run(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        user: str = "",
+        begun: Callable[[str], None] | None = None,
+    ) -> tuple[int | None, str]:
+        """Run `argv` in a running container; (exit code, output), the code None when `timeout_s` passed.
+
+        The output is read to its end before the exit code is asked for: Podman 4.3 never reports the end of a detached one,
+        and an exit code of a process that still runs says 0 or nothing.
+        """
+        deadline = time.monotonic() + timeout_s
+        with mapped(f"run {argv[0]} in container {name}"):
+            run_id = str(self._client.exec_create(name, list(argv), user=user)["Id"])
+            if begun is not None:
+                begun(run_id)
+            stream = self._client.exec_start(run_id, socket=True)
+            output = _read_until(stream, deadline)
+            while output is not None:
+                state = self._client.exec_inspect(run_id)
+                if not state["Running"] and state["ExitCode"] is not None:
+                    return int(state["ExitCode"]), output
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.02)
+        return None, output or ""
+
+    def exec_running(self, run_id: str) -> bool:
+        """Whether an earlier `run` still has a process."""
+        try:
+            with mapped("ask for a process"):
+                return bool(self._client.exec_inspect(run_id)["Running"])
+        except NoSuchObject:
+            return False
+
+    def open_terminal(self, name: str, argv: Sequence[str], *, tty: bool) -> tuple[str, Any]:
+        """Start `argv` with an open standard input; (id, stream). Framed when `tty` is off."""
+        with mapped(f"run {argv[0]} in container {name}"):
+            made = self._client.exec_create(name, list(argv), stdin=True, tty=tty)
+            return str(made["Id"]), self._client.exec_start(made["Id"], tty=tty, socket=True)
+
+    def resize_terminal(self, run_id: str, *, rows: int, columns: int) -> None:
+        """Tell a terminal its size."""
+        with mapped("resize a terminal"):
+            self._client.exec_resize(run_id, height=rows, width=columns)
+
+    def exit_code(self, run_id: str) -> int | None:
+        """Exit code of a started process; None while it runs."""
+        with mapped("ask for an exit code"):
+            state = self._client.exec_inspect(run_id)
+        return None if state["Running"] or state["ExitCode"] is None else int(state["ExitCode"])
+
+    # Networks
+
+    def networks(self, *, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Networks that have all `labels`."""
+        with mapped("list networks"):
+            return list(self._client.networks(filters={"label": list(labels)} if labels else None))
+
+    def network(self, name: str) -> dict[str, Any] | None:
+        """All about a network; None if there is none."""
+        try:
+            with mapped(f"inspect network {name}"):
+                return dict(self._client.inspect_network(name))
+        except NoSuchObject:
+            return None
+
+    def create_network(self, name: str, *, subnet: str, internal: bool, labels: Mapping[str, str]) -> None:
+        """Create a bridge.
+
+        Raises:
+            SubnetTaken: another network or the machine uses the subnet.
+            NameTaken: there is one of that name.
+        """
+        ipam = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        with mapped(f"create network {name}"):
+            self._client.create_network(
+                name, driver="bridge", internal=internal, ipam=ipam, labels=dict(labels), check_duplicate=True
+            )
+
+    def connect(self, network: str, container: str, *, aliases: Sequence[str] = ()) -> None:
+        """Connect; nothing when it is connected."""
+        try:
+            with mapped(f"connect container {container} to network {network}"):
+                self._client.connect_container_to_network(container, network, aliases=list(aliases))
+        except Exception as fault:
+            words = str(getattr(fault, "details", "")).lower()
+            if "already exists in network" in words or "already connected" in words:
+                return
+            raise
+
+    def disconnect(self, network: str, container: str) -> None:
+        """Disconnect; nothing when it is not connected."""
+        try:
+            with mapped(f"disconnect container {container} from network {network}"):
+                self._client.disconnect_container_from_network(container, network, force=True)
+        except NoSuchObject:
+            return
+        except Exception as fault:
+            if "is not connected" in str(getattr(fault, "details", "")).lower():
+                return
+            raise
+
+    def remove_network(self, name: str) -> None:
+        """Remove it; nothing when it is gone."""
+        try:
+            with mapped(f"remove network {name}"):
+                self._client.remove_network(name)
+        except NoSuchObject:
+            return
+
+    # Volumes
+
+    def volumes(self, *, labels: Sequence[str] = (), name: str | None = None) -> list[dict[str, Any]]:
+        """Volumes that have all `labels` and `name` in their name."""
+        filters: dict[str, Any] = {}
+        if labels:
+            filters["label"] = list(labels)
+        if name is not None:
+            filters["name"] = [name]
+        with mapped("list volumes"):
+            return list(self._client.volumes(filters=filters).get("Volumes") or [])
+
+    def volume(self, name: str) -> dict[str, Any] | None:
+        """All about a volume; None if there is none."""
+        try:
+            with mapped(f"inspect volume {name}"):
+                return dict(self._client.inspect_volume(name))
+        except NoSuchObject:
+            return None
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a volume; the one of that name stays as it is."""
+        with mapped(f"create volume {name}"):
+            self._client.create_volume(name, labels=dict(labels))
+
+    def remove_volume(self, name: str) -> None:
+        """Remove it with its data; nothing when it is gone."""
+        try:
+            with mapped(f"remove volume {name}"):
+                self._client.remove_volume(name)
+        except NoSuchObject:
+            return
+
+    # Images
+
+    def image(self, name: str) -> dict[str, Any] | None:
+        """All about an image that is here; None if it is not."""
+        try:
+            with mapped(f"inspect image {name}"):
+                return dict(self._client.inspect_image(name))
+        except NoSuchObject:
+            return None
+
+    def pull(self, name: str, *, login: Mapping[str, str] | None, idle_timeout_s: float) -> None:
+        """Get an image. Both engines also report failures inside a stream that began with 200.
+
+        Raises:
+            ImageNotFound: the registry does not have it.
+            RegistryUnreachable: it does not answer, or went silent for `idle_timeout_s` seconds.
+            RegistryDenied: it asks for another login.
+        """
+        repository, separator, tag = name.partition("@") if "@" in name else name.rpartition(":")
+        if not separator or "/" in tag:
+            repository, tag = name, "latest"
+        client: Any = open_client(self.address, timeout_s=idle_timeout_s)
+        try:
+            with mapped(f"get the image {name}"):
+                for message in client.pull(
+                    repository, tag=tag, stream=True, decode=True, auth_config=dict(login) if login else None
+                ):
+                    if "error" in message:
+                        raise registry_refusal(name, str(message["error"]))
+        except docker.errors.APIError as fault:  # pragma: no cover - mapped() has turned it
+            raise registry_refusal(name, explain(fault)) from fault
+        finally:
+            client.close()
+
+    # The engine
+
+    def info(self) -> dict[str, Any]:
+        """What the engine says of itself and its machine."""
+        with mapped("ask the engine about itself"):
+            return dict(self._client.info())
+
+    def events(self, *, labels: Sequence[str], since: int) -> Iterator[dict[str, Any]]:
+        """Events of objects with all `labels` since a Unix time, as they happen. Ends when the engine closes it."""
+        client: Any = open_client(self.address, timeout_s=60)
+        try:
+            with mapped("follow events"):
+                # No time-out: a quiet engine is not a dead one, and a dead one closes the connection.
+                client.timeout = None
+                yield from client.events(since=since, filters={"label": list(labels)}, decode=True)
+        finally:
+            client.close()
+
+
+def _read_until(stream: Any, deadline: float) -> str | None:
+    """The output of an attached process; None when the deadline came first."""
+    plain: socket.socket = getattr(stream, "_sock", stream)
+    plain.settimeout(max(0.05, deadline - time.monotonic()))
+    frames: Any = docker_socket.frames_iter
+    kept = bytearray()
+    try:
+        for _, piece in frames(stream, tty=False):
+            if len(kept) < EXEC_LIMIT:
+                kept += piece
+            rest = deadline - time.monotonic()
+            if rest <= 0:
+                return None
+            plain.settimeout(rest)
+    except TimeoutError:
+        return None
+    finally:
+        stream.close()
+    return kept.decode(errors="replace")
+
+
+def login_for(image: str, config: str) -> dict[str, str] | None:
+    """The login of an image's registry in a Docker configuration (the JSON of `.dockerconfigjson`); None without one."""
+    import base64  # noqa: PLC0415 - only pulls with a login need it
+
+    first = image.partition("/")[0]
+    registry = first if "/" in image and ("." in first or ":" in first or first == "localhost") else "docker.io"
+    auths: Mapping[str, Mapping[str, str]] = json.loads(config).get("auths", {})
+    for name, entry in auths.items():
+        host = name.removeprefix("https://").removeprefix("http://").partition("/")[0]
+        if host == registry or (registry == "docker.io" and host in {"index.docker.io", "registry-1.docker.io"}):
+            if entry.get("auth"):
+                user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+                return {"username": user, "password": password}
+            return {"username": str(entry.get("username", "")), "password": str(entry.get("password", ""))}
+    return None
+
+
+def chunks_to_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Whole lines of pieces that break anywhere."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace").rstrip("\r")
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+__all__ = ["Engine", "RegistryUnreachable", "chunks_to_lines", "login_for"]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the client library raises, turned into Mooring's errors. The only place that reads an engine's words.
+
+Docker answers most conflicts with 409 and Podman with 500, and both tell causes apart by text alone, so the texts below
+are facts about engines (Docker 20.10 to 28, Podman 4.3), not about the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker.errors
+import requests.exceptions
+import urllib3.exceptions
+
+from mooring.drivers.errors import (
+    DiskFull,
+    EngineRefused,
+    EngineUnreachable,
+    ImageNotFound,
+    NameTaken,
+    NoSuchObject,
+    PortTaken,
+    RegistryDenied,
+    RegistryUnreachable,
+    SubnetTaken,
+)
+from mooring.errors import MooringError
+
+_TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
+    (DiskFull, ("no space left on device", "disk quota exceeded")),
+    (PortTaken, ("port is already allocated", "address already in use", "ports are not available")),
+    (SubnetTaken, ("pool overlaps", "is already used on the host", "subnet is already in use")),
+    (NameTaken, ("is already in use by", "already exists", "name is already in use", "name already used")),
+)
+_REGISTRY_TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
+    (DiskFull, ("no space left on device",)),
+    (RegistryDenied, ("unauthorized", "authentication required", "access denied", "denied:", "access forbidden")),
+    (ImageNotFound, ("manifest unknown", "not found: manifest", "name unknown", "does not exist")),
+    (
+        RegistryUnreachable,
+        ("no such host", "dial tcp", "timeout", "timed out", "connection refused", "deadline exceeded", "tls:", "x509"),
+    ),
+)
+_LOST = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
+
+
+@contextmanager
+def mapped(what: str) -> Iterator[None]:
+    """Raise Mooring's error for whatever the client raises inside.
+
+    Args:
+        what: what is being done, such as `start container shop-web-0`; becomes the error's sentence.
+    """
+    try:
+        yield
+    except docker.errors.NotFound as fault:
+        raise NoSuchObject(f"could not {what}: it is not there", details=explain(fault)) from fault
+    except docker.errors.APIError as fault:
+        raise refusal(what, explain(fault)) from fault
+    except docker.errors.DockerException as fault:
+        raise EngineUnreachable(f"could not {what}: the engine does not answer", details=str(fault)) from fault
+    except _LOST as fault:
+        raise EngineUnreachable(f"could not {what}: the engine does not answer", details=str(fault)) from fault
+
+
+def refusal(what: str, words: str) -> MooringError:
+    """The error for an engine's refusal in `words`."""
+    return _sort(_TEXTS, what, words) or EngineRefused(f"could not {what}", details=words)
+
+
+def registry_refusal(image: str, words: str) -> MooringError:
+    """The error for a pull that ended with `words`."""
+    what = f"get the image {image}"
+    return _sort(_REGISTRY_TEXTS, what, words) or EngineRefused(f"could not {what}", details=words)
+
+
+def explain(fault: docker.errors.APIError) -> str:
+    """The engine's own words."""
+    return str(fault.explanation or fault)
+
+
+def _sort(texts: tuple[tuple[type[MooringError], tuple[str, ...]], ...], what: str, words: str) -> MooringError | None:
+    lower = words.lower()
+    for error, needles in texts:
+        if any(needle in lower for needle in needles):
+            return error(f"could not {what}: {_WHY[error]}", details=words)
+    return None
+
+
+_WHY: dict[type[MooringError], str] = {
+    DiskFull: "the engine's disk is full",
+    PortTaken: "the port is in use",
+    SubnetTaken: "its subnet overlaps another",
+    NameTaken: "the name is in use",
+    RegistryDenied: "the registry denies it",
+    ImageNotFound: "the registry does not have it",
+    RegistryUnreachable: "its registry does not answer",
+}

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One container: what it is made from, the engine's object for it (pure), and how it is put in place with its files.
+
+Replicas, tasks, gateways and the ingress are all made here, so that each of them is unprivileged, limited, labelled and
+logs with rotation. Called by converge and tasks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from mooring.domain.model.desired import File, Probe, Resources
+from mooring.domain.model.identity import Identity, Ref
+from mooring.drivers.docker.archive import Entry, render_archive
+from mooring.drivers.docker.engine import Engine
+from mooring.targets.docker import labels as tag
+from mooring.targets.docker.options import DockerOptions
+
+Fill = Callable[[File], bytes]
+
+
+@dataclass(frozen=True)
+class BoxMount:
+    """A volume by its name in the engine, and the owner that its root gets while it is empty."""
+
+    volume: str
+    path: str
+    uid: int
+    gid: int
+    mode: int
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A network and the names under which the container is found there."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Publish:
+    """A port of the container on an address of the engine's machine."""
+
+    inner: int
+    port: int
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A container that is wanted.
+
+    Attributes:
+        purpose: `workload`, `task`, `gateway` or `ingress`.
+        restart: it comes back by itself after its end and after a reboot.
+        networks: the first is there from the start, the others before the process starts; empty is none at all.
+        labels: beyond those of every object.
+    """
+
+    name: str
+    ref: Ref
+    identity: Identity
+    role: str
+    purpose: str
+    image: str
+    argv: tuple[str, ...]
+    user: tuple[int, int]
+    restart: bool
+    fingerprint: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+    files: tuple[File, ...] = ()
+    mounts: tuple[BoxMount, ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    networks: tuple[Attachment, ...] = ()
+    publish: tuple[Publish, ...] = ()
+    stop_grace_s: int = 30
+    stop_signal: str = "SIGTERM"
+    shm_bytes: int | None = None
+    probe: Probe | None = None
+    capabilities: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def limits_text(resources: Resources, *, restart: bool) -> str:
+    """The limits of a container as the label and `observed_limits` write them."""
+    policy = "unless-stopped" if restart else "no"
+    return f"{resources.memory_bytes or 0}/{(resources.cpu_millicores or 0) * 1_000_000}/{policy}"
+
+
+def observed_limits(host_config: Mapping[str, Any]) -> str:
+    """The limits that a container has now."""
+    policy = (host_config.get("RestartPolicy") or {}).get("Name") or "no"
+    return f"{host_config.get('Memory') or 0}/{host_config.get('NanoCpus') or 0}/{policy}"
+
+
+def render_box(box: Box, options: DockerOptions) -> dict[str, Any]:
+    """The engine's configuration object. The image's entry point and user are always replaced."""
+    host: dict[str, Any] = {
+        "Binds": [f"{item.volume}:{item.path}:{'ro' if item.read_only else 'rw'},nocopy" for item in box.mounts],
+        "CapDrop": ["ALL"],
+        "CapAdd": list(box.capabilities),
+        "SecurityOpt": ["no-new-privileges"],
+        "NetworkMode": box.networks[0].network if box.networks else "none",
+        "PidsLimit": options.pids_limit,
+        "RestartPolicy": {"Name": "unless-stopped" if box.restart else "no"},
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": f"{options.log_bytes}", "max-file": f"{options.log_files}"},
+        },
+        "PortBindings": {
+            f"{item.inner}/tcp": [{"HostIp": item.address, "HostPort": str(item.port)}] for item in box.publish
+        },
+    }
+    if box.resources.memory_bytes:
+        host["Memory"] = host["MemorySwap"] = box.resources.memory_bytes
+    if box.resources.cpu_millicores:
+        host["NanoCpus"] = box.resources.cpu_millicores * 1_000_000
+    if box.shm_bytes:
+        host["ShmSize"] = box.shm_bytes
+    first = box.networks[:1]
+    return {
+        "Image": box.image,
+        "Entrypoint": [box.argv[0]],
+        "Cmd": list(box.argv[1:]),
+        "User": f"{box.user[0]}:{box.user[1]}",
+        "Hostname": box.name[:63],
+        "Env": [f"{key}={value}" for key, value in box.env],
+        "Labels": render_labels(box),
+        "StopSignal": box.stop_signal,
+        "StopTimeout": box.stop_grace_s,
+        "Healthcheck": {"Test": ["NONE"]},
+        "ExposedPorts": {f"{item.inner}/tcp": {} for item in box.publish},
+        "HostConfig": host,
+        "NetworkingConfig": {"EndpointsConfig": {item.network: {"Aliases": list(item.aliases)} for item in first}},
+    }
+
+
+def render_labels(box: Box) -> dict[str, str]:
+    """The labels of a box, without those that need its files."""
+    found = tag.owner_labels(box.ref, box.identity, box.role)
+    found |= {
+        tag.PURPOSE: box.purpose,
+        tag.FINGERPRINT: box.fingerprint,
+        tag.LIMITS: limits_text(box.resources, restart=box.restart),
+    }
+    if box.probe is not None:
+        found[tag.PROBE] = json.dumps({"argv": list(box.probe.argv), "timeout_s": box.probe.timeout_s})
+    return found | dict(box.labels)
+
+
+def file_digest(salt: str, content: bytes) -> str:
+    """A digest of a file that may hold a secret; the salt keeps equal contents from showing as equal."""
+    return hmac.new(salt.encode(), content, hashlib.sha256).hexdigest()[:32]
+
+
+def ensure_box(engine: Engine, box: Box, options: DockerOptions, fill: Fill) -> None:
+    """Create the container with its files, its volumes' owners and its networks; it is not started.
+
+    Raises:
+        NameTaken: there is a container of that name.
+    """
+    contents = {item.path: (item, fill(item)) for item in box.files}
+    config = render_box(box, options)
+    if contents:
+        salt = secrets.token_hex(8)
+        digests = {path: file_digest(salt, content) for path, (_, content) in contents.items()}
+        config["Labels"] |= {tag.SALT: salt, tag.FILES: json.dumps(digests, sort_keys=True)}
+    engine.create(box.name, config)
+    for mount in box.mounts:
+        if not mount.read_only and engine.empty_folder(box.name, mount.path):
+            _own(engine, box.name, mount)
+    _upload(engine, box, contents)
+    for attachment in box.networks[1:]:
+        engine.connect(attachment.network, box.name, aliases=attachment.aliases)
+
+
+def _own(engine: Engine, name: str, mount: BoxMount) -> None:
+    path = PurePosixPath(mount.path)
+    entry = Entry(path.name, None, mount.uid, mount.gid, mount.mode)
+    engine.upload(name, str(path.parent), render_archive([entry]))
+
+
+def _upload(engine: Engine, box: Box, contents: Mapping[str, tuple[File, bytes]]) -> None:
+    """Files go to the root of the container, or to the volume that they lie in: Podman resolves volumes by that folder.
+
+    Both engines make missing folders on the way, owned by root with mode 0755, and leave existing ones alone.
+    """
+    groups: dict[str, list[Entry]] = {}
+    for path, (file, content) in contents.items():
+        inside = [item.path for item in box.mounts if path.startswith(item.path.rstrip("/") + "/")]
+        folder = max(inside, key=len, default="/")
+        name = str(PurePosixPath(path).relative_to(folder))
+        groups.setdefault(folder, []).append(Entry(name, content, file.uid, file.gid, file.mode))
+    for folder, entries in groups.items():
+        engine.upload(box.name, folder, render_archive(entries))

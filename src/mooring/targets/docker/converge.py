@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carrying out moves. One pass: what need not wait is done, in order; blocking, called in a thread by the target.
+
+Each move is safe to repeat, and each checks the identity of what it meets before it changes it: what was observed may be
+old. A move that is interrupted leaves something that the next pass sees as missing or outdated, never as done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mooring.domain.model.desired import Desired, File
+from mooring.domain.model.identity import Ref, child
+from mooring.domain.model.observed import Change, Observed
+from mooring.domain.model.secret import SecretKey
+from mooring.drivers.docker.engine import Engine
+from mooring.targets.docker import labels as tag
+from mooring.targets.docker import networks, ports, sites
+from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Publish, ensure_box
+from mooring.targets.docker.caddyfile import HTTP
+from mooring.targets.docker.images import ensure_image
+from mooring.targets.docker.options import DockerOptions
+from mooring.targets.docker.plan import Move, Unit, plan_moves
+from mooring.targets.docker.stops import Stops
+from mooring.targets.errors import Foreign, HostTaken, NameTaken, NoSuchObject, PortTaken
+
+Fill = Callable[[File], bytes]
+Secret = Callable[[SecretKey], bytes]
+_PORT_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Converger:
+    """What converging needs."""
+
+    engine: Engine
+    options: DockerOptions
+    stops: Stops
+    secret: Secret
+
+    def converge(self, want: Desired, seen: Observed) -> tuple[Change, ...]:
+        """One pass."""
+        moves = plan_moves(want, seen, self.options)
+        _refuse(want, moves)
+        if any(move.verb in {"create", "replace"} and not move.wait for move in moves):
+            self._check_secrets(want)
+        return tuple(move.change for move in moves if not move.wait and self._do(want, move))
+
+    def fill(self, file: File) -> bytes:
+        """The content of a file, its slots filled."""
+        parts = (part.encode() if isinstance(part, str) else self.secret(part) for part in file.parts)
+        return b"".join(parts)
+
+    def _check_secrets(self, want: Desired) -> None:
+        for spec in want.secrets:
+            for key in spec.keys:
+                self.secret(SecretKey(spec.ref, key))
+
+    def _do(self, want: Desired, move: Move) -> bool:
+        """Whether something was done."""
+        match move.verb:
+            case "remove":
+                return self._remove(want, move.name)
+            case "network":
+                self._network(want)
+            case "renetwork":
+                self._renetwork(want, move.name)
+            case "unnetwork":
+                networks.remove_network(self.engine, move.name)
+            case "link":
+                return bool(networks.connect_links(self.engine, move.name, tag.links_label(want.links)))
+            case "volume":
+                self._volume(want, move.name, move.volume.role if move.volume else "")
+            case "create" if move.unit is not None:
+                self._create(want, move.unit, move.index)
+            case "replace" if move.unit is not None:
+                return self._replace(want, move, move.unit)
+            case "start":
+                self._start(want, move.name)
+            case "connect":
+                self._connect(want, move)
+            case "ingress":
+                ensure_image(self.engine, self.options, self.options.ingress_image)
+                sites.ensure_ingress(self.engine, self.options, want.identity.installation, self.fill)
+            case "site" if move.endpoint is not None:
+                sites.ensure_site(self.engine, self.options, want.ref, want.identity, move.endpoint, secret=self.secret)
+            case "unsite":
+                sites.remove_site(self.engine, move.name)
+            case _:
+                raise AssertionError(f"a move without its object: {move.verb}")
+        return True
+
+    def _owned(self, want: Desired, name: str) -> dict[str, Any] | None:
+        """The container, if it is there.
+
+        Raises:
+            Foreign: it is another's.
+        """
+        item = self.engine.container(name)
+        if item is not None:
+            networks.check_owner((item.get("Config") or {}).get("Labels"), want.ref, want.identity, f"container {name}")
+        return item
+
+    def _remove(self, want: Desired, name: str) -> bool:
+        item = self._owned(want, name)
+        if item is None:
+            return False
+        config = item.get("Config") or {}
+        if not item["State"].get("Running") and not item["State"].get("Restarting"):
+            self.engine.remove(item["Id"])
+            return True
+        self.stops.begin(str(item["Id"]), grace_s=int(config.get("StopTimeout") or 30), remove=True)
+        return True
+
+    def _network(self, want: Desired) -> str:
+        name = networks.ensure_network(
+            self.engine,
+            self.options,
+            ref=want.ref,
+            identity=want.identity,
+            role=networks.MAIN,
+            internal=want.policy.egress == "none",
+            links=tag.links_label(want.links),
+            fingerprint=tag.network_fingerprint(want.policy, want.links),
+        )
+        networks.connect_links(self.engine, name, tag.links_label(want.links))
+        return name
+
+    def _renetwork(self, want: Desired, name: str) -> None:
+        """What was connected comes back under its names; servers that are no longer linked do not."""
+        attached = networks.remove_network(self.engine, name)
+        self._network(want)
+        for container in attached:
+            item = self.engine.container(container)
+            labels = ((item or {}).get("Config") or {}).get("Labels") or {}
+            owner = tag.ref_of(labels)
+            if owner in {want.ref, sites.OWNER}:
+                self.engine.connect(name, container, aliases=_aliases(labels))
+
+    def _volume(self, want: Desired, name: str, role: str) -> None:
+        self.engine.create_volume(name, tag.owner_labels(want.ref, want.identity, role))
+        found = self.engine.volume(name) or {}
+        networks.check_owner(found.get("Labels"), want.ref, want.identity, f"volume {name}")
+
+    def _replace(self, want: Desired, move: Move, unit: Unit) -> bool:
+        """A running one is asked to stop now and made anew by a later pass; a dead one is made anew now."""
+        item = self._owned(want, move.name)
+        if item is not None and (item["State"].get("Running") or item["State"].get("Restarting")):
+            return self._remove(want, move.name)
+        if item is not None:
+            self.engine.remove(item["Id"])
+        self._create(want, unit, move.index)
+        return True
+
+    def _start(self, want: Desired, name: str) -> None:
+        if self._owned(want, name) is not None:
+            self.engine.start(name)
+
+    def _connect(self, want: Desired, move: Move) -> None:
+        item = self.engine.container(move.name)
+        if item is None:
+            return
+        labels = (item.get("Config") or {}).get("Labels") or {}
+        attached = networks.networks_of(item)
+        main = child(want.ref, networks.MAIN)
+        if want.network and main not in attached:
+            self.engine.connect(main, move.name, aliases=_aliases(labels))
+        if move.unit is not None:
+            for network in self._linking(want.ref, move.unit.workload.role):
+                if network not in attached:
+                    self.engine.connect(network, move.name, aliases=_aliases(labels))
+
+    def _linking(self, ref: Ref, role: str) -> list[str]:
+        """Networks of others (and of our tasks) that link to this role."""
+        return [
+            str(item["Name"])
+            for item in self.engine.networks(labels=[tag.LINKS])
+            if (ref, role) in tag.read_links((item.get("Labels") or {}).get(tag.LINKS, ""))
+        ]
+
+    def _create(self, want: Desired, unit: Unit, index: int) -> None:
+        name = tag.replica_name(want.ref, unit.workload.role, index)
+        for mount in unit.workload.mounts:
+            self._volume(want, child(want.ref, mount.volume), mount.volume)
+        ensure_image(self.engine, self.options, unit.workload.image.reference)
+        box = self._box(want, unit, index)
+        if unit.purpose == "gateway":
+            self._create_gateway(want, unit, box)
+            return
+        self._place(want, box)
+        self.engine.start(name)
+
+    def _place(self, want: Desired, box: Box) -> None:
+        """Make the container; one of ours that is in its place and never ran is made anew."""
+        try:
+            ensure_box(self.engine, box, self.options, self.fill)
+        except NameTaken:
+            item = self._owned(want, box.name)
+            if item is None or item["State"].get("Status") != "created":
+                return
+            self.engine.remove(item["Id"])
+            ensure_box(self.engine, box, self.options, self.fill)
+
+    def _box(self, want: Desired, unit: Unit, index: int) -> Box:
+        workload = unit.workload
+        attachments: list[Attachment] = []
+        if want.network:
+            aliases = (child(want.ref, workload.role),)
+            attachments.append(Attachment(child(want.ref, networks.MAIN), aliases))
+            attachments += [Attachment(net, aliases) for net in self._linking(want.ref, workload.role)]
+        return Box(
+            name=tag.replica_name(want.ref, workload.role, index),
+            ref=want.ref,
+            identity=want.identity,
+            role=workload.role,
+            purpose=unit.purpose,
+            image=workload.image.reference,
+            argv=workload.argv,
+            user=workload.user,
+            restart=True,
+            fingerprint=unit.fingerprint,
+            env=workload.env,
+            files=workload.files,
+            mounts=tuple(
+                BoxMount(child(want.ref, item.volume), item.path, item.uid, item.gid, item.mode, item.read_only)
+                for item in workload.mounts
+            ),
+            resources=workload.resources,
+            networks=tuple(attachments),
+            stop_grace_s=workload.stop_grace_s,
+            stop_signal=workload.stop_signal,
+            shm_bytes=workload.shm_bytes,
+            probe=workload.probe,
+            labels={tag.INDEX: str(index), tag.SOURCE: workload.image.source, tag.DIGEST: workload.image.digest},
+        )
+
+    def _create_gateway(self, want: Desired, unit: Unit, box: Box) -> None:
+        """A gateway publishes a port; on an internal network nothing is published, so it gets a bridge of its own too."""
+        if want.policy.egress == "none" and want.network:
+            bridge = networks.ensure_network(
+                self.engine,
+                self.options,
+                ref=want.ref,
+                identity=want.identity,
+                role=networks.PUBLISH,
+                internal=False,
+            )
+            box = dataclasses.replace(box, networks=(Attachment(bridge), *box.networks))
+        box = dataclasses.replace(box, capabilities=("NET_BIND_SERVICE",))
+        kept = ports.remembered(self.engine, want.ref, unit.workload.role)
+        candidates = [unit.port] if unit.port else ports.candidates(self.engine, self.options, kept)
+        for port in candidates:
+            labels = {**box.labels, tag.PORT: str(port)}
+            placed = dataclasses.replace(box, publish=(Publish(HTTP, port),), labels=labels)
+            self._place(want, placed)
+            try:
+                self.engine.start(box.name)
+            except PortTaken:
+                self.engine.remove(box.name)
+                if unit.port:
+                    raise
+                continue
+            ports.remember(self.engine, want.ref, want.identity, unit.workload.role, port)
+            return
+
+
+def _aliases(labels: Mapping[str, str]) -> tuple[str, ...]:
+    owner = tag.ref_of(labels)
+    return (child(owner, labels[tag.ROLE]),) if owner is not None and owner != sites.OWNER else ()
+
+
+def _refuse(want: Desired, moves: Sequence[Move]) -> None:
+    """Raise for what may not be touched, all at once."""
+    refused = [move for move in moves if move.verb == "refuse"]
+    if not refused:
+        return
+    lines = [f"{move.change.object}: {move.change.reason}" for move in refused]
+    if all(move.endpoint is not None for move in refused):
+        raise HostTaken(f"host names of {want.ref} are served by others: {'; '.join(lines)}")
+    raise Foreign(f"{'; '.join(lines)}; it is in the way of {want.ref}")
+
+
+__all__ = ["Converger", "NoSuchObject"]

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shared ingress: one Caddy for all instances of the engine, one file a site.
+
+Adding, changing or removing a site writes that site's files and asks Caddy to read its files again, which interrupts
+nobody. A site is tried alone before the running ingress sees it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mooring.domain.model.desired import Endpoint, File, Resources
+from mooring.domain.model.identity import Identity, Ref, child
+from mooring.domain.model.observed import EndpointSeen, ObjectSeen
+from mooring.domain.model.secret import SecretKey
+from mooring.drivers.docker.archive import Entry, render_archive
+from mooring.drivers.docker.engine import Engine
+from mooring.targets.docker import caddyfile
+from mooring.targets.docker import labels as tag
+from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Publish, ensure_box
+from mooring.targets.docker.networks import MAIN, PUBLISH, ensure_network, networks_of
+from mooring.targets.docker.options import DockerOptions
+from mooring.targets.errors import Foreign, NameTaken, SiteRefused
+
+INGRESS = "mooring-ingress"
+OWNER = Ref("Ingress", "mooring", "shared")
+USER = (65532, 65532)
+RELOAD_S = 10.0
+Secret = Callable[[SecretKey], bytes]
+
+
+def ingress_box(options: DockerOptions, installation: str) -> Box:
+    """The shared ingress; pure."""
+    main = File(caddyfile.MAIN_FILE, (caddyfile.render_main(),), mode=0o644)
+    box = Box(
+        name=INGRESS,
+        ref=OWNER,
+        identity=Identity(installation, "ingress"),
+        role="ingress",
+        purpose="ingress",
+        image=options.ingress_image,
+        argv=("caddy", "run", "--config", caddyfile.MAIN_FILE, "--adapter", "caddyfile"),
+        user=USER,
+        restart=True,
+        env=(("XDG_CONFIG_HOME", "/data/config"), ("XDG_DATA_HOME", "/data"), ("HOME", "/data")),
+        files=(main,),
+        mounts=(
+            BoxMount(f"{INGRESS}-data", "/data", *USER, 0o700),
+            BoxMount(f"{INGRESS}-sites", caddyfile.SITES, *USER, 0o700),
+        ),
+        resources=Resources(memory_bytes=512 << 20),
+        publish=(
+            Publish(caddyfile.HTTP, options.http_port, "0.0.0.0"),  # noqa: S104 - the ingress serves the world
+            Publish(caddyfile.HTTPS, options.https_port, "0.0.0.0"),  # noqa: S104
+        ),
+        # The official image's program carries this file capability, and does not start where it is out of reach.
+        capabilities=("NET_BIND_SERVICE",),
+    )
+    facts = (options.ingress_image, str(options.http_port), str(options.https_port), caddyfile.render_main())
+    return _marked(box, facts)
+
+
+def _marked(box: Box, facts: tuple[str, ...]) -> Box:
+    return dataclasses.replace(box, fingerprint=tag.digest(list(facts)))
+
+
+def observe_sites(engine: Engine, ref: Ref, nets: list[str], objects: dict[str, ObjectSeen]) -> dict[str, EndpointSeen]:
+    """Put the ingress and the sites of `ref` into `objects`; the endpoints that are served."""
+    item = engine.container(INGRESS)
+    if item is None:
+        return {}
+    labels = (item.get("Config") or {}).get("Labels") or {}
+    running = bool(item["State"].get("Running"))
+    heads = read_sites(engine)
+    attached = networks_of(item)
+    hosts = {host: [head["kind"], head["namespace"], head["name"]] for head in heads.values() for host in head["hosts"]}
+    objects[f"ingress {INGRESS}"] = ObjectSeen(
+        "ingress",
+        INGRESS,
+        labels.get(tag.FINGERPRINT, ""),
+        tag.identity_of(labels),
+        {
+            "state": "running" if running else "exited",
+            "networks": ",".join(sorted(set(attached) & set(nets))),
+            "hosts": json.dumps(hosts, sort_keys=True),
+        },
+    )
+    served: dict[str, EndpointSeen] = {}
+    for name, head in heads.items():
+        if Ref(head["kind"], head["namespace"], head["name"]) != ref:
+            continue
+        identity = Identity(head["installation"], head["instance"])
+        objects[f"site {name}"] = ObjectSeen("site", name, head["fingerprint"], identity, {"role": head["endpoint"]})
+        if running:
+            served[head["endpoint"]] = EndpointSeen(head["endpoint"], head["url"])
+    return served
+
+
+def read_sites(engine: Engine) -> dict[str, Mapping[str, Any]]:
+    """The first lines of all sites of the ingress, by the site's name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for path, content in (engine.download(INGRESS, caddyfile.SITES) or {}).items():
+        name = path.rpartition("/")[2]
+        head = caddyfile.read_head(content.decode(errors="replace")) if name.endswith(".caddy") else None
+        if head is not None:
+            found[name.removesuffix(".caddy")] = head
+    return found
+
+
+def ensure_ingress(engine: Engine, options: DockerOptions, installation: str, fill: Callable[[File], bytes]) -> None:
+    """Make or start the ingress. One that is replaced goes back to the networks of all its sites before it starts.
+
+    Raises:
+        Foreign: a stranger's container has its name.
+        PortTaken: something else listens on its ports.
+    """
+    box = ingress_box(options, installation)
+    item = engine.container(INGRESS)
+    if item is not None:
+        labels = (item.get("Config") or {}).get("Labels") or {}
+        found = tag.identity_of(labels)
+        if found is None or found.installation != installation:
+            raise Foreign(f"container {INGRESS} is in the way of the ingress: it is not this installation's")
+        if labels.get(tag.FINGERPRINT) == box.fingerprint and item["State"].get("Status") != "created":
+            engine.start(INGRESS)
+            return
+        engine.stop(INGRESS, grace_s=5)
+        engine.remove(INGRESS)
+    network = ensure_network(
+        engine, options, ref=OWNER, identity=box.identity, role=PUBLISH, internal=False, fingerprint=box.fingerprint
+    )
+    for mount in box.mounts:
+        engine.create_volume(mount.volume, tag.owner_labels(OWNER, box.identity, mount.volume))
+    try:
+        ensure_box(engine, dataclasses.replace(box, networks=(Attachment(network),)), options, fill)
+    except NameTaken:
+        # Another instance's pass made it at the same moment.
+        engine.start(INGRESS)
+        return
+    for head in read_sites(engine).values():
+        owner = child(Ref(head["kind"], head["namespace"], head["name"]), MAIN)
+        if engine.network(owner) is not None:
+            engine.connect(owner, INGRESS)
+    engine.start(INGRESS)
+
+
+def ensure_site(
+    engine: Engine, options: DockerOptions, ref: Ref, identity: Identity, endpoint: Endpoint, *, secret: Secret
+) -> None:
+    """Write a site and let the ingress serve it.
+
+    Raises:
+        SiteRefused: Caddy does not accept it; it was taken away again, the others were not touched.
+    """
+    name = caddyfile.site_name(ref, endpoint)
+    text = caddyfile.render_site(ref, identity, endpoint, http_port=options.http_port, https_port=options.https_port)
+    entries = [_entry(f"{name}.new", text.encode()), _entry(f"{name}.check", caddyfile.render_check(name).encode())]
+    if endpoint.tls.mode == "secret" and endpoint.tls.secret is not None:
+        for ending, key in (("crt", "tls.crt"), ("key", "tls.key")):
+            content = secret(SecretKey(endpoint.tls.secret, key, endpoint.tls.version))
+            entries.append(_entry(f"{name}.{ending}", content))
+    engine.upload(INGRESS, caddyfile.SITES, render_archive(entries))
+    check = f"{caddyfile.SITES}/{name}.check"
+    code, words = engine.run(
+        INGRESS, ["caddy", "validate", "--config", check, "--adapter", "caddyfile"], timeout_s=30, user=_user()
+    )
+    if code != 0:
+        _delete(engine, [f"{name}.new", f"{name}.check"])
+        raise SiteRefused(f"the ingress does not accept the endpoint {endpoint.name} of {ref}", details=words[-2000:])
+    engine.upload(INGRESS, caddyfile.SITES, render_archive([_entry(f"{name}.caddy", text.encode())]))
+    _delete(engine, [f"{name}.new", f"{name}.check"])
+    reload_sites(engine)
+
+
+def remove_site(engine: Engine, name: str) -> None:
+    """Take a site away and let the ingress forget it; safe to repeat."""
+    _delete(engine, [f"{name}.{ending}" for ending in ("caddy", "new", "check", "crt", "key")])
+    reload_sites(engine)
+
+
+def reload_sites(engine: Engine) -> None:
+    """Let the ingress read its files again. Just after its start it needs a moment before it listens to us.
+
+    Raises:
+        SiteRefused: it does not take them.
+    """
+    deadline = time.monotonic() + RELOAD_S
+    while True:
+        code, words = engine.run(
+            INGRESS,
+            ["caddy", "reload", "--config", caddyfile.MAIN_FILE, "--adapter", "caddyfile"],
+            timeout_s=RELOAD_S,
+            user=_user(),
+        )
+        if code == 0:
+            return
+        if time.monotonic() > deadline:
+            raise SiteRefused("the ingress does not read its sites again", details=words[-2000:])
+        time.sleep(0.2)
+
+
+def _delete(engine: Engine, names: list[str]) -> None:
+    engine.run(INGRESS, ["rm", "-f", *(f"{caddyfile.SITES}/{name}" for name in names)], timeout_s=30, user=_user())
+
+
+def _entry(name: str, content: bytes) -> Entry:
+    return Entry(name, content, *USER, 0o600)
+
+
+def _user() -> str:
+    return f"{USER[0]}:{USER[1]}"
