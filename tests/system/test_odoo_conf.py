@@ -14,8 +14,9 @@ import pytest
 from mooring.domain.odoo.argv import argv_init, argv_serve, argv_shell, argv_update
 from mooring.domain.odoo.conf import AddonPaths, ConfInput, DatabaseAccess, Role, fill_slots, render_conf
 from mooring.domain.odoo.facts import facts_for
+from mooring.domain.odoo.memory import MIB
 from mooring.domain.odoo.options import OptionValue
-from mooring.domain.odoo.sizing import MIB, SizingInput, decide_sizing
+from mooring.domain.odoo.sizing import SizingInput, decide_sizing
 
 pytestmark = pytest.mark.real
 

@@ -46,6 +46,8 @@ class OdooFacts:
         option_keys: keys of `[options]` that this series knows.
         http_port: its default port.
         evented_port: its default port for long-lived requests.
+        maintenance_database: a database that its role must be allowed to connect to besides its own: `odoo -d` asks there
+            whether the database exists, and the bus listens there. Without it 14.0 ends at start (tried).
     """
 
     series: str
@@ -72,6 +74,7 @@ class OdooFacts:
     option_keys: frozenset[str]
     http_port: int = 8069
     evented_port: int = 8072
+    maintenance_database: str = "postgres"  # odoo/cli/server.py, addons/bus/models/bus.py
 
     def knows(self, key: str) -> bool:
         """Whether `key` is an option of this series' odoo.conf."""

@@ -18,31 +18,17 @@ from typing import Final
 
 from mooring.domain.odoo.errors import ConnectionsRefused, Refusal, ResourcesRefused
 from mooring.domain.odoo.facts import facts_for
+from mooring.domain.odoo.memory import (
+    HARD_MIN,
+    MEMORY_MIN,
+    RESERVE,
+    SOFT_AUTO,
+    SOFT_MAX,
+    MemoryLimits,
+    decide_memory,
+    mib,
+)
 from mooring.domain.odoo.options import OptionValue, read_integer
-
-MIB: Final = 1024 * 1024
-
-RESERVE: Final = 128 * MIB
-"""Kept free in a container for the master process and page tables. Measured on 14.0: the master holds 86 MiB, most of it
-shared with its workers."""
-
-SOFT_MIN: Final = 256 * MIB
-"""Least soft limit that works. Odoo counts virtual memory; a worker of 14.0 with `mail` alone has 208 MiB of it after
-its first requests, and one above its limit is replaced after every request."""
-
-SOFT_AUTO: Final = 512 * MIB
-"""Least soft limit that workers are chosen for when nobody chose them: several business applications fit."""
-
-SOFT_MAX: Final = 2048 * MIB
-"""Odoo's own default (`--limit-memory-soft`), and the most that is set without being asked."""
-
-HARD_MIN: Final = 1536 * MIB
-"""Least hard limit, whatever the container's size. It bounds address space (RLIMIT_AS), which children inherit:
-wkhtmltopdf 0.12.6 crashes below it (measured: 1280 MiB fails, 1536 MiB works) and every PDF report with it. Memory that is
-really used is bounded by the container."""
-
-MEMORY_MIN: Final = SOFT_MIN + RESERVE
-"""Smallest container that an Odoo process is started in."""
 
 CONNECTIONS_RESERVED: Final = 10
 """Connections of a server that no instance gets: administration, backups, checks."""
@@ -194,17 +180,19 @@ def decide_sizing(wanted: SizingInput) -> Sizing:
         ("the task's memory", task_memory),
     ):
         if memory < MEMORY_MIN:
-            refusals.append(Refusal(name, f"{_mib(memory)} is less than the {_mib(MEMORY_MIN)} that Odoo needs."))
+            refusals.append(Refusal(name, f"{mib(memory)} is less than the {mib(MEMORY_MIN)} that Odoo needs."))
     if wanted.workers is not None and wanted.workers < 0:
         refusals.append(Refusal("workers", f"{wanted.workers} is less than 0."))
     if refusals:
         raise ResourcesRefused("The instance's resources cannot be divided among its processes.", refusals)
 
     workers, reasons = _decide_workers(wanted, options)
-    web = _memory("resources.memory", wanted.memory_bytes, workers, options, refusals)
-    cron = _memory("cron.resources.memory", cron_memory, 0, options, refusals)
+    web = decide_memory("resources.memory", wanted.memory_bytes, workers, options, refusals)
+    cron = decide_memory("cron.resources.memory", cron_memory, 0, options, refusals)
     # A task runs to its end whatever it needs: the user's soft limit is for what serves, his hard limit only widens.
-    alone = _Memory.of(soft=min(task_memory - RESERVE, SOFT_MAX), hard=options.get("limit_memory_hard"), widen=True)
+    alone = MemoryLimits.of(
+        soft=min(task_memory - RESERVE, SOFT_MAX), hard=options.get("limit_memory_hard"), widen=True
+    )
     if refusals:
         raise ResourcesRefused("The instance's resources cannot be divided among its processes.", refusals)
 
@@ -214,17 +202,17 @@ def decide_sizing(wanted: SizingInput) -> Sizing:
     maxconn, evented = _decide_connections(wanted, workers, options, allowed)
     threads = options.get("max_cron_threads", wanted.cron_threads)
     return Sizing(
-        web=web.sized(workers=workers, cron=0, maxconn=maxconn, evented=evented),
-        cron=cron.sized(workers=0, cron=threads, maxconn=maxconn, evented=maxconn),
-        task=alone.sized(workers=0, cron=0, maxconn=maxconn, evented=maxconn),
-        probe=alone.sized(workers=0, cron=0, maxconn=maxconn, evented=maxconn),
+        web=_sized(web, workers=workers, cron=0, maxconn=maxconn, evented=evented),
+        cron=_sized(cron, workers=0, cron=threads, maxconn=maxconn, evented=maxconn),
+        task=_sized(alone, workers=0, cron=0, maxconn=maxconn, evented=maxconn),
+        probe=_sized(alone, workers=0, cron=0, maxconn=maxconn, evented=maxconn),
         connections=_connections(wanted, workers, maxconn, evented),
         connections_allowed=allowed,
         reasons=(
             *reasons,
             (
-                f"limit_memory_soft {_mib(web.soft)}: {_mib(wanted.memory_bytes)} less {_mib(RESERVE)}, shared by "
-                f"{workers + 1 if workers else 1} process(es), at most {_mib(SOFT_MAX)}."
+                f"limit_memory_soft {mib(web.soft)}: {mib(wanted.memory_bytes)} less {mib(RESERVE)}, shared by "
+                f"{workers + 1 if workers else 1} process(es), at most {mib(SOFT_MAX)}."
             ),
             f"db_maxconn {maxconn}: at most {_connections(wanted, workers, maxconn, evented)} of {allowed} connections.",
             *_doubts(web),
@@ -232,10 +220,23 @@ def decide_sizing(wanted: SizingInput) -> Sizing:
     )
 
 
-def _doubts(web: _Memory) -> tuple[str, ...]:
+def _sized(limits: MemoryLimits, *, workers: int, cron: int, maxconn: int, evented: int) -> ProcessSizing:
+    return ProcessSizing(
+        workers=workers,
+        max_cron_threads=cron,
+        limit_memory_soft=limits.soft,
+        limit_memory_hard=limits.hard,
+        limit_memory_soft_evented=limits.soft_evented,
+        limit_memory_hard_evented=limits.hard_evented,
+        db_maxconn=maxconn,
+        db_maxconn_evented=evented,
+    )
+
+
+def _doubts(web: MemoryLimits) -> tuple[str, ...]:
     if web.hard >= HARD_MIN:
         return ()
-    return (f"limit_memory_hard {_mib(web.hard)}, as asked: PDF reports fail below {_mib(HARD_MIN)}.",)
+    return (f"limit_memory_hard {mib(web.hard)}, as asked: PDF reports fail below {mib(HARD_MIN)}.",)
 
 
 def _read_options(wanted: SizingInput) -> tuple[dict[str, int], list[Refusal]]:
@@ -266,106 +267,15 @@ def _decide_workers(wanted: SizingInput, options: Mapping[str, int]) -> tuple[in
     by_memory = max(0, (wanted.memory_bytes - RESERVE - evented) // share)
     if by_memory < 2:
         reason = (
-            f"workers 0 (threaded): {_mib(wanted.memory_bytes)} is too little for two workers and an evented "
-            f"process of {_mib(share)} each."
+            f"workers 0 (threaded): {mib(wanted.memory_bytes)} is too little for two workers and an evented "
+            f"process of {mib(share)} each."
         )
         return 0, (reason,)
     reason = (
         f"workers {min(by_cpu, by_memory)}: {by_cpu} for {wanted.cpu_millicores / 1000:g} CPU (twice and one), "
-        f"{by_memory} fit into {_mib(wanted.memory_bytes)} at {_mib(share)} each."
+        f"{by_memory} fit into {mib(wanted.memory_bytes)} at {mib(share)} each."
     )
     return min(by_cpu, by_memory), (reason,)
-
-
-@dataclass(frozen=True)
-class _Memory:
-    soft: int
-    hard: int
-    soft_evented: int
-    hard_evented: int
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        soft: int,
-        hard: int | None = None,
-        soft_evented: int | None = None,
-        hard_evented: int | None = None,
-        widen: bool = False,
-    ) -> _Memory:
-        """Fills in what nobody chose; with `widen`, `hard` only raises the limit."""
-        own = _hard(soft)
-        chosen = own if hard is None else max(own, hard) if widen else hard
-        light = soft if soft_evented is None else soft_evented
-        return cls(
-            soft=soft,
-            hard=chosen,
-            soft_evented=light,
-            hard_evented=max(chosen, _hard(light)) if hard_evented is None else hard_evented,
-        )
-
-    def sized(self, *, workers: int, cron: int, maxconn: int, evented: int) -> ProcessSizing:
-        return ProcessSizing(
-            workers=workers,
-            max_cron_threads=cron,
-            limit_memory_soft=self.soft,
-            limit_memory_hard=self.hard,
-            limit_memory_soft_evented=self.soft_evented,
-            limit_memory_hard_evented=self.hard_evented,
-            db_maxconn=maxconn,
-            db_maxconn_evented=evented,
-        )
-
-
-def _hard(soft: int) -> int:
-    """The hard limit for a soft one: Odoo's own ratio (2560 to 2048 MiB), and room for wkhtmltopdf."""
-    return max(soft * 5 // 4, HARD_MIN)
-
-
-def _memory(name: str, memory: int, workers: int, options: Mapping[str, int], refusals: list[Refusal]) -> _Memory:
-    """Limits of the processes of one container; appends what does not fit."""
-    usable = memory - RESERVE
-    light = options.get("limit_memory_soft_gevent") if workers else None
-    share = usable // (workers + 1) if light is None else (usable - light) // workers
-    hard = options.get("limit_memory_hard")
-    below_hard = SOFT_MAX if hard is None else hard * 4 // 5 // MIB * MIB
-    soft = options.get("limit_memory_soft", min(share // MIB * MIB, SOFT_MAX, below_hard))
-    result = _Memory.of(
-        soft=soft,
-        hard=hard,
-        soft_evented=light,
-        hard_evented=options.get("limit_memory_hard_gevent"),
-    )
-    total = soft * workers + result.soft_evented if workers else soft
-    if total > usable:
-        refusals.append(
-            Refusal(
-                name,
-                f"{workers or 'one threaded'} process(es) of {_mib(soft)}"
-                + (f" and an evented one of {_mib(result.soft_evented)}" if workers else "")
-                + f" need {_mib(total)}; {_mib(memory)} less {_mib(RESERVE)} leave {_mib(usable)}.",
-            )
-        )
-    elif min(soft, result.soft_evented) < SOFT_MIN:
-        refusals.append(
-            Refusal(
-                name,
-                f"{workers} worker(s) in {_mib(memory)} leave {_mib(min(soft, result.soft_evented))} for a process; "
-                f"below {_mib(SOFT_MIN)} Odoo restarts it after every request.",
-            )
-        )
-    if result.hard <= soft:
-        refusals.append(
-            Refusal(
-                "limit_memory_hard", f"{_mib(result.hard)} is not above limit_memory_soft ({_mib(soft)}) in {name}."
-            )
-        )
-    if result.hard_evented <= result.soft_evented:
-        refusals.append(
-            Refusal("limit_memory_hard_gevent", f"{_mib(result.hard_evented)} is not above its soft limit in {name}.")
-        )
-    return result
 
 
 def _connections(wanted: SizingInput, workers: int, maxconn: int, evented: int) -> int:
@@ -406,7 +316,3 @@ def _decide_connections(wanted: SizingInput, workers: int, options: Mapping[str,
             f"the server gives {allowed} ({limit})."
         )
     return maxconn, evented
-
-
-def _mib(size: int) -> str:
-    return f"{size / MIB:g} MiB" if size % MIB == 0 else f"{size / MIB:.1f} MiB"

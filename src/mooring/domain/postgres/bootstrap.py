@@ -44,6 +44,7 @@ data=$root/data building=$root/data.building copy=$root/superuser-password
 umask 077
 
 fail() { code=$1; shift; printf 'mooring: %s\n' "$*" >&2; exit "$code"; }
+flush() { sync -f "$root" 2>/dev/null || sync; }
 
 bin=
 for candidate in "/usr/lib/postgresql/$major/bin" "/usr/libexec/postgresql$major" "/usr/pgsql-$major/bin" /usr/local/bin
@@ -86,9 +87,9 @@ if [ ! -s "$data/PG_VERSION" ]; then
   cat "$password" >"$copy.new"
   mv -f "$copy.new" "$copy"
   if [ -d "$data" ]; then rmdir "$data"; fi
-  sync
+  flush
   mv "$building" "$data"
-  sync
+  flush
 fi
 
 rm -rf "$building"

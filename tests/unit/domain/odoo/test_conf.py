@@ -25,7 +25,8 @@ from mooring.domain.odoo.conf import (
 )
 from mooring.domain.odoo.errors import ConfigRefused, SecretUnusable
 from mooring.domain.odoo.facts import SERIES
-from mooring.domain.odoo.sizing import MIB, SizingInput, decide_sizing
+from mooring.domain.odoo.memory import MIB
+from mooring.domain.odoo.sizing import SizingInput, decide_sizing
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "odoo_conf"
 DATABASE = DatabaseAccess(host="db.internal", port=5432, name="default_shop", user="default_shop")

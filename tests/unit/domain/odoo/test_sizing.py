@@ -11,12 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mooring.domain.odoo.errors import ConnectionsRefused, ResourcesRefused
+from mooring.domain.odoo.memory import HARD_MIN, MIB, RESERVE, SOFT_MAX, SOFT_MIN
 from mooring.domain.odoo.sizing import (
-    HARD_MIN,
-    MIB,
-    RESERVE,
-    SOFT_MAX,
-    SOFT_MIN,
     Sizing,
     SizingInput,
     decide_sizing,
@@ -134,6 +130,11 @@ def test_auto_sizes_are_accepted_when_connections_are_there(cpu: int, memory: in
             {"options": {"limit_memory_soft": GIB}, "workers": 2}, "need 3072 MiB; .* leave 1920 MiB", id="sum"
         ),
         pytest.param(
+            {"options": {"limit_memory_soft": 660 * MIB}, "workers": 2},
+            "need 1980 MiB; .* leave 1920 MiB",
+            id="sum-without-reserve",
+        ),
+        pytest.param(
             {"options": {"limit_memory_soft": 600 * MIB, "limit_memory_hard": 600 * MIB}},
             "600 MiB is not above limit_memory_soft",
             id="soft-is-hard",
@@ -181,6 +182,7 @@ def test_connections_are_shared_out_before_they_run_short() -> None:
             r"could open 320 connections .*db_maxconn 64\); the server gives 190",
             id="asked",
         ),
+        pytest.param({"options": {"db_maxconn": 39}}, "could open 195 .* the server gives 190", id="reserved"),
         pytest.param({"max_connections": 5}, "too few", id="less-than-reserved"),
     ],
 )
