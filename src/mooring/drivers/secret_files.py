@@ -257,7 +257,7 @@ def _read_limited(path: Path, *, refuse_open: bool = False) -> bytes:
     """At most one byte more than is allowed; the checks are made on what was opened, not on what stood there before."""
     # O_NONBLOCK: opening a named pipe would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise SecretFileRefused(f"{path} is not a regular file.")
@@ -268,7 +268,10 @@ def _read_limited(path: Path, *, refuse_open: bool = False) -> bytes:
             )
         if found.st_size > MAX_BYTES and refuse_open:
             raise SecretFileRefused(f"{path} is longer than {MAX_BYTES // 1024} KiB.")
-        return file.read(MAX_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _keys(folder: Path) -> list[str]:

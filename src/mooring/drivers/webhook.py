@@ -144,6 +144,8 @@ def _post(url: str, host: str, body: bytes, headers: Mapping[str, str], timeout:
     with urllib3.PoolManager(num_pools=1, timeout=timeout, retries=False) as pool:
         try:
             answer = pool.request("POST", url, body=body, headers=headers, redirect=False, preload_content=False)
+        except urllib3.exceptions.NewConnectionError:  # a kind of TimeoutError to urllib3, whatever the cause
+            return Delivery(Outcome.UNREACHABLE, host)
         except urllib3.exceptions.TimeoutError:
             return Delivery(Outcome.TIMED_OUT, host)
         except urllib3.exceptions.SSLError:
