@@ -7,7 +7,6 @@ Called by `mooring.api.loader`.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -49,6 +48,8 @@ def nearest(word: object, known: Iterable[str]) -> str | None:
     """The known word that is closest to a written one, by spelling and regardless of case; None where none is close."""
     if not isinstance(word, str) or len(word) > 64:
         return None
+    import difflib  # noqa: PLC0415 - most manifests hold no unknown word
+
     by_lower = {name.lower(): name for name in known}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from mooring.api.instance import OdooInstance, OdooInstanceSpec
 from mooring.api.jobs import OdooUpgradeJob
 from mooring.api.kinds import KINDS
 from mooring.api.meta import SecretKeyRef
-from tests.unit.api.builders import document, faults_of, load
+from tests.unit.api.builders import API, document, faults_of, load
 
 INSTANCE = "OdooInstance"
 
@@ -212,6 +214,37 @@ def test_kind_bad_spec_is_refused(kind: str, spec: dict[str, Any]) -> None:
 )
 def test_kind_good_spec_is_read(kind: str, spec: dict[str, Any]) -> None:
     assert load(document(kind, **spec)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        pytest.param({"ingress": {"hosts": ["*.a.b"]}}, "a wildcard is no host name; list each host", id="wildcard"),
+        pytest.param({"configOptions": {"a": None}}, 'needs a value; write "" for an empty one', id="null-option"),
+        pytest.param({"database": {"name": "postgres"}}, "belongs to PostgreSQL itself", id="own-database"),
+        pytest.param({"webhook": {"url": "https://a:b@c/"}}, "name a Secret instead", id="login"),
+        pytest.param({"replicas": 500}, "must be at most 100", id="many"),
+    ],
+)
+def test_instance_bad_value_says_what_is_wrong(spec: dict[str, Any], message: str) -> None:
+    (fault,) = faults_of(document(**spec))
+    assert message in fault.message
+
+
+def test_instance_null_counts_as_left_out() -> None:
+    spec: dict[str, Any] = {
+        "image": None,
+        "git": {"repository": "https://example.com/a"},
+        "database": {"server": None, "managed": {}},
+    }
+    whole = {"apiVersion": API, "kind": "OdooInstance", "metadata": {"name": "shop"}, "spec": spec}
+    assert load(json.dumps(whole).encode()).kind == "OdooInstance"
+
+
+def test_upgrade_time_without_zone_in_python_is_refused() -> None:
+    spec = {"instance_ref": {"name": "shop"}, "scheduled_time": datetime(2026, 1, 31)}  # noqa: DTZ001 - the point
+    with pytest.raises(ValidationError, match="time zone"):
+        OdooUpgradeJob.model_validate({"metadata": {"name": "a"}, "spec": spec})
 
 
 @pytest.mark.parametrize(
