@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
 
 RecordState = Literal["intended", "done", "failed", "undoing", "undone", "undo-failed"]
+_STATES: Mapping[str, RecordState] = {state: state for state in get_args(RecordState)}
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class StepRecord:
 
 
 def dump_record(record: StepRecord) -> dict[str, Any]:
-    """The JSON of a record: times in RFC 3339, empty fields left out."""
+    """The JSON of a record: times in UTC by RFC 3339, empty fields left out."""
     value: dict[str, Any] = {
         "step": record.step,
         "attempt": record.attempt,
-        "at": record.at.isoformat().replace("+00:00", "Z"),
+        "at": record.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "state": record.state,
     }
     if record.task is not None:
@@ -58,18 +59,36 @@ def dump_record(record: StepRecord) -> dict[str, Any]:
 def load_record(value: Mapping[str, Any]) -> StepRecord:
     """The record of a JSON object that `dump_record` made.
 
+    A record that cannot be read is never passed over: its step would be carried out a second time.
+
     Raises:
-        KeyError, ValueError: it is none.
+        KeyError, ValueError: it is none, or a newer version's.
     """
+    state = _STATES.get(value["state"])
+    if state is None:
+        raise ValueError(f"state {value['state']!r} is none of {', '.join(_STATES)}")
+    attempt = value["attempt"]
+    if not isinstance(attempt, int) or attempt < 1:
+        raise ValueError(f"attempt {attempt!r} is no number from 1")
     return StepRecord(
         step=value["step"],
-        attempt=int(value["attempt"]),
-        at=datetime.fromisoformat(value["at"]),
-        state=value["state"],
+        attempt=attempt,
+        at=_load_time(value["at"]),
+        state=state,
         task=value.get("task"),
         result=value.get("result"),
         log_tail=value.get("logTail", ""),
     )
+
+
+def _load_time(text: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ValueError(f"at {text!r} is no time with a zone")
+    return at
 
 
 def load_records(values: Sequence[Mapping[str, Any]]) -> tuple[StepRecord, ...]:
