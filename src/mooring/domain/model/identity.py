@@ -42,7 +42,7 @@ class Identity:
 
 
 def child(owner: Ref, role: str, *, limit: int = 52) -> str:
-    """The name of what `owner` has in `role`: readable prefix, hyphen, 8 hex digits.
+    """The name of what `owner` has in `role`, an RFC 1035 label: readable prefix, hyphen, 8 hex digits.
 
     The digits come from kind, namespace, name and role, so that the child `cron` of `foo` and the child `x` of an instance
     `foo-cron` differ, however long the names are. 52 leaves room for what a StatefulSet or a Job appends to reach 63.
@@ -55,5 +55,7 @@ def child(owner: Ref, role: str, *, limit: int = 52) -> str:
     identity = "\0".join((owner.kind, owner.namespace, owner.name, role))
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     words = (owner.name, role) if owner.namespace == "default" else (owner.namespace, owner.name, role)
-    prefix = _UNSAFE.sub("-", "-".join(words).lower())[: limit - 9].strip("-")
-    return f"{prefix}-{digest}"
+    readable = _UNSAFE.sub("-", "-".join(words).lower()).lstrip("-")
+    if not readable[:1].isalpha():
+        readable = f"m-{readable}"  # a namespace may begin with a digit, the name of a Service may not
+    return f"{readable[: limit - 9].rstrip('-')}-{digest}"
