@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds as truth values, and the attempt that a task carries."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mooring.domain.operations.plan import NO_HOLD, Hold, RunTask
+from mooring.domain.task import DOCUMENT_PATH
+from mooring.domain.work.common import Connection, Fence
+from mooring.domain.work.copies import DatabaseDrop
+
+from .operation_world import task
+
+
+@pytest.mark.parametrize(
+    ("hold", "holds"),
+    [
+        pytest.param(NO_HOLD, False, id="none"),
+        pytest.param(Hold(reason="only words"), False, id="reason-only"),
+        pytest.param(Hold(web=True), True, id="web"),
+        pytest.param(Hold(cron=True), True, id="cron"),
+        pytest.param(Hold(release="sha256:1"), True, id="release"),
+    ],
+)
+def test_hold_is_true_when_it_forbids_something(hold: Hold, *, holds: bool) -> None:
+    assert bool(hold) is holds
+
+
+def test_attempt_gives_each_its_own_name_and_a_rising_fence() -> None:
+    tasks = [task("copy").attempt(number) for number in (1, 2, 3)]
+    assert [(one.name, one.fence) for one in tasks] == [("copy-1", 1), ("copy-2", 2), ("copy-3", 3)]
+
+
+def test_attempt_is_the_same_when_it_is_made_again() -> None:
+    assert task("copy").attempt(2) == task("copy").attempt(2)
+
+
+def test_attempt_without_a_document_adds_no_file() -> None:
+    assert task("copy").attempt(1).files == ()
+    assert json.dumps(task("copy").attempt(1).argv) == '["true"]'
+
+
+def test_attempt_of_an_engine_task_writes_its_number_into_the_document() -> None:
+    document = DatabaseDrop(Connection("db", 5432, "admin", "/run/a"), Fence("op-1", 1), "id-1", ("safety",))
+    files = [RunTask(task("drop").task, document).attempt(number).files for number in (1, 2)]
+    written = [json.loads(str(one.parts[0])) for (one,) in files]
+    assert [one["fence"]["attempt"] for one in written] == [1, 2]
+    assert [one.path for (one,) in files] == [DOCUMENT_PATH, DOCUMENT_PATH]
+    assert document.fence.attempt == 1
