@@ -93,3 +93,7 @@ class Secrets(Protocol):
             MissingSecret: as `value`.
         """
         ...
+
+    async def delete(self, ref: SecretRef, key: str | None = None) -> None:
+        """Remove one key, or the whole secret; nothing when it is not there."""
+        ...

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -265,6 +266,23 @@ async def test_ensure_killed_in_the_middle_leaves_all_keys_or_none(tmp_path: Pat
         assert set(found.values()) == {tuple("abcdefgh")}
         await store.ensure(SecretRef("default", f"s{len(found)}"), made(a="after", b="after"))
         assert await revealed(store, SecretRef("default", f"s{len(found)}"), "a") == "after"
+
+
+async def test_ensure_shows_a_new_secret_with_all_its_keys_at_once(store: SecretFiles, tmp_path: Path) -> None:
+    seen: set[tuple[str, ...]] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.update(tuple(names(folder)) for folder in (tmp_path / "secrets/default").glob("[!.]*"))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for n in range(60):
+        await store.ensure(SecretRef("default", f"s{n}"), made(**dict.fromkeys("abcdefgh", "v")))
+    done.set()
+    watcher.join()
+    assert seen == {tuple("abcdefgh")}
 
 
 async def test_delete_removes_a_key_then_the_secret(store: SecretFiles, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -150,24 +150,43 @@ async def test_cancelled_write_leaves_no_open_transaction(store: SqliteDocuments
     await other.close()
 
 
-async def test_list_of_a_thousand_documents_is_quick(store: SqliteDocuments) -> None:
-    spec = {"image": "odoo:18.0", "init": {"modules": ["sale", "stock"]}, "ingress": {"hosts": ["shop.example.com"]}}
-    status = {"phase": "Running", "conditions": [{"type": f"T{n}", "status": "True"} for n in range(6)]}
-    await store._run(
-        lambda: store._connection.executemany(
-            "INSERT INTO documents VALUES (?,?,?,?,?,?,?,?,?,?)",
-            [
-                ("OdooInstance", "default", f"shop{n}", "i", 1, n, "{}", json.dumps(spec), json.dumps(status), None)
-                for n in range(1000)
-            ],
-        )
-    )
+def _cpu_s(work: Callable[[], object]) -> float:
+    """The least of several runs, in seconds of this thread: other work on the machine does not count."""
     times = []
     for _ in range(10):
-        started = time.perf_counter()
-        assert len(await store.list("OdooInstance")) == 1000
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.020
+        started = time.thread_time()
+        work()
+        times.append(time.thread_time() - started)
+    return min(times)
+
+
+async def test_list_of_a_thousand_documents_costs_little_more_than_reading_their_json(store: SqliteDocuments) -> None:
+    spec = {"image": "odoo:18.0", "configOptions": {f"key{n}": "value" for n in range(20)}}
+    condition = {
+        "status": "True",
+        "reason": "Reason",
+        "message": "some words",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    status = {"phase": "Running", "conditions": [{"type": f"T{n}", **condition} for n in range(6)]}
+    texts = (json.dumps({}), json.dumps(spec), json.dumps(status))
+    connection = store._connection
+    rows = [("OdooInstance", "default", f"shop{n}", "i", 1, n, *texts, None) for n in range(1000)]
+
+    def fill() -> None:
+        with store._transaction():
+            connection.executemany("INSERT INTO documents VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+
+    await store._run(fill)
+
+    def bare() -> object:
+        return [
+            [json.loads(text) for text in row] for row in connection.execute("SELECT meta, spec, status FROM documents")
+        ]
+
+    assert len(await store.list("OdooInstance")) == 1000
+    listed = await store._run(lambda: _cpu_s(lambda: store._list("OdooInstance")))
+    assert listed < 2 * await store._run(lambda: _cpu_s(bare))
 
 
 async def test_changes_sees_what_another_process_writes(store: SqliteDocuments, tmp_path: Path) -> None:
