@@ -85,5 +85,5 @@ lock: $(VENV) ## Pin the dependencies anew after a change of pyproject.toml (ARG
 
 .PHONY: clean
 clean: ## Remove what the targets made in this folder (images and caches of the machine stay)
-	@rm -rf .venv .cache site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .cache site dist build .mypy_cache .ruff_cache testbed/.ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
