@@ -21,7 +21,9 @@ from mooring.api.nodes import Node
 Location = Sequence[str | int]
 
 _MASKED = re.compile(r"pass|secret|token|key|credential|private|extraenv|heartbeat|webhook", re.IGNORECASE)
-_LOGIN = re.compile(r"//[^/]*@")
+_LOGIN = re.compile(r"(//|^[^/]*:)[^/]*@(?!sha256:)|://.*\?")
+"""A user with a password, or a query, which may hold a token."""
+
 _CHOICE = re.compile(r"'([^']*)'")
 _EXPECTED = {
     "string_type": "expected text",

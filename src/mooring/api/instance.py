@@ -83,7 +83,7 @@ class OdooInstanceSpec(RuledModel):
         default=(), description="Folders with add-ons of your own. Where two have the same module, the first one wins."
     )
     replicas: Replicas = Field(
-        default=1, description="How many web processes groups run side by side, 0 to 100. 0 stops the instance."
+        default=1, description="How many web replicas run side by side, 0 to 100. 0 stops the instance."
     )
     resources: WebResources = Field(
         default_factory=WebResources, description="How much of the machine one web replica may use."

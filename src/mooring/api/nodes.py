@@ -9,11 +9,10 @@ Knows no kind and no field; `mooring.api.loader` calls it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import yaml
 from yaml.events import (
@@ -28,6 +27,7 @@ from yaml.events import (
 )
 
 from mooring.api.errors import Fault
+from mooring.api.scalars import resolve_scalar
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
@@ -36,24 +36,7 @@ _STRUCTURE_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "!")
 _TEXT_TAGS = ("tag:yaml.org,2002:str", "!")
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}", re.ASCII)
-_FLOAT = re.compile(r"(?=.*[.eE])[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _QUOTED = re.compile(r"'[^']{2,}'|\"[^\"]{2,}\"")
-
-
-class WrittenFloat(float):
-    """A number with a decimal point whose text is what the user wrote: `1.10` stays `1.10`."""
-
-    written: str
-
-    def __new__(cls, written: str) -> Self:
-        """Read the text of a number; ValueError where it is none."""
-        number = super().__new__(cls, written)
-        number.written = written
-        return number
-
-    def __str__(self) -> str:
-        return self.written
 
 
 @dataclass(slots=True, eq=False)
@@ -232,7 +215,7 @@ class _Composer:
         node = Node(*_place(event.start_mark), event.value)
         if event.tag is None:
             if event.implicit[0] and not event.style:
-                node.value = _resolve(event.value)
+                node.value = resolve_scalar(event.value)
         elif event.tag not in _TEXT_TAGS:
             self._note(event.start_mark, "YAML tags (!…) are not read here; leave the tag out")
             node.broken = True
@@ -304,19 +287,3 @@ def _events(text: str) -> Iterator[Event]:
     """The parser's events; libyaml's where it is there, as it is some twenty times faster."""
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     yield from yaml.parse(text, Loader=loader)
-
-
-def _resolve(text: str) -> Any:
-    """A plain scalar by YAML 1.2's core schema, save that numbers that are no JSON stay text."""
-    if text in {"", "~", "null", "Null", "NULL"}:
-        return None
-    if text in {"true", "True", "TRUE"}:
-        return True
-    if text in {"false", "False", "FALSE"}:
-        return False
-    if _INTEGER.fullmatch(text):
-        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
-    if len(text) <= 40 and _FLOAT.fullmatch(text):
-        number = WrittenFloat(text)
-        return number if math.isfinite(number) else text
-    return text

@@ -59,6 +59,11 @@ def test_dump_holds_what_was_written_alone_in_canonical_form() -> None:
     assert load(dump_yaml(resource).encode()) == resource
 
 
+def test_dump_nulls_inside_what_is_passed_on_stay() -> None:
+    resource = load(document(affinity={"a": None, "b": [None, 1.5]}, tolerations=None))
+    assert dump_document(resource)["spec"]["affinity"] == {"a": None, "b": [None, 1.5]}
+
+
 def test_error_unknown_field_names_place_and_nearest() -> None:
     text = b"apiVersion: mooring.dev/v1alpha1\nkind: OdooInstance\nmetadata: {name: a}\nspec:\n  ingres: {}\n"
     with pytest.raises(ManifestError) as caught:
@@ -200,6 +205,8 @@ def test_error_status_in_a_manifest_says_whose_it_is() -> None:
         pytest.param(document(extraEnv=[{"name": "A", "value": "hunter2\n"}]), id="variable"),
         pytest.param(document(webhook={"url": "ftp://example.com/hunter2"}), id="webhook"),
         pytest.param(document(git={"repository": "https://me:hunter2@example.com/a"}, image=None), id="login-in-url"),
+        pytest.param(document(git={"repository": "me:hunter2@example.com:a"}, image=None), id="login-in-git-address"),
+        pytest.param(document("BackupRepository", endpoint="ftp://example.com/?a=hunter2"), id="query-in-url"),
         pytest.param(document("BackupRepository", url="s3://me:hunter2@bucket/a"), id="login-in-repository"),
         pytest.param(b"adminPassword: *hunter2\n", id="password-read-as-alias"),
         pytest.param(b"adminPassword: !hunter2!y x\n", id="password-read-as-tag"),
