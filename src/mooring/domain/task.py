@@ -123,11 +123,15 @@ def read_messages(lines: Iterable[str]) -> Messages:
 
 
 def tail(text: str, limit: int = LOG_TAIL_BYTES) -> str:
-    """The end of `text`, at most `limit` bytes of UTF-8, from the start of a line where one begins in it."""
-    data = text.encode()
-    if len(data) <= limit:
-        return text
-    cut = data[-limit:].decode(errors="ignore")
+    """The end of `text`, at most `limit` bytes of UTF-8, from the start of a line where one begins in it.
+
+    What was not decoded (lone surrogates) becomes a question mark, so that the end can be written anywhere.
+    """
+    data = text.encode(errors="replace")
+    start = max(len(data) - limit, 0)
+    cut = data[start:].decode(errors="ignore")
+    if data[:start].endswith(b"\n") or not start:
+        return cut
     _, newline, rest = cut.partition("\n")
     return rest if newline and rest else cut
 
@@ -137,10 +141,16 @@ def _message(line: str) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(line)
+        if not isinstance(value, dict) or type(value.get("v")) is not int or value["v"] != PROTOCOL:
+            return None
+        # Strict and back: refuses NaN, and makes what was not decoded (lone surrogates) writable.
+        clean: dict[str, Any] = json.loads(
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode(errors="replace")
+        )
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and value.get("v") == PROTOCOL else None
+    return clean
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
