@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From manifests to documents: everything is checked before anything is written, and all faults come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mooring.api.instance import OdooInstance, OdooInstanceSpec
+from mooring.api.meta import Resource
+from mooring.api.operation import OdooOperation
+from mooring.api.server import DatabaseServer, DatabaseServerSpec
+from mooring.control.errors import FieldUnsupported, ForeignData, ImmutableField, SharedResource, UnknownInstance
+from mooring.control.events import Event
+from mooring.control.operations import ALL_KINDS
+from mooring.control.services import Services, instance_ref, new_id
+from mooring.domain.instance.ledger import load_ledger
+from mooring.domain.instance.support import (
+    KINDS_NOT_YET,
+    OPERATIONS_NOT_YET,
+    find_clashes,
+    find_immutable,
+    find_unsupported,
+)
+from mooring.domain.model.identity import Ref
+from mooring.domain.postgres.names import default_database_name
+from mooring.drivers.documents import Document
+from mooring.errors import MooringError, UsageError
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one manifest."""
+
+    doc: Document
+    change: str  # created, changed, unchanged
+
+
+async def accept_manifests(
+    services: Services, manifests: Sequence[Resource], *, dry_run: bool = False
+) -> list[Written]:
+    """Check all, then write all.
+
+    Args:
+        dry_run: check only; the documents come back as they would be written.
+
+    Raises:
+        FieldUnsupported: fields that nobody honours.
+        ImmutableField: changes that cannot be made.
+        SharedResource: two instances would use one host, port or database.
+        ForeignData: retained volumes of that name belong to another installation.
+        UnknownInstance: an operation for an instance that does not exist.
+    """
+    instances = [one for one in manifests if isinstance(one, OdooInstance)]
+    _refuse_unsupported(services, manifests)
+    await _refuse_immutable(services, manifests)
+    await _refuse_clashes(services, instances)
+    await _refuse_orphans(services, manifests)
+    return [await _write(services, one, dry_run=dry_run) for one in manifests]
+
+
+def spec_of(manifest: Resource) -> dict[str, Any]:
+    """The spec as it is stored: what was written, camelCase, defaults left out."""
+    value: dict[str, Any] = manifest.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return value
+
+
+def ref_of(manifest: Resource) -> Ref:
+    """The reference of a manifest's document."""
+    return Ref(manifest.kind, manifest.namespace, manifest.name)
+
+
+def _refuse_unsupported(services: Services, manifests: Sequence[Resource]) -> None:
+    sentences: list[str] = []
+    capabilities = services.target.capabilities
+    for one in manifests:
+        ref = ref_of(one)
+        if one.kind in KINDS_NOT_YET:
+            sentences.append(f"{ref}: this version of Mooring does not carry out {one.kind} yet.")
+        elif isinstance(one, OdooInstance):
+            found = find_unsupported(one.spec, capabilities.unsupported_fields, target=capabilities.name)
+            sentences += [f"{ref}: {text}" for text in found]
+        elif isinstance(one, OdooOperation) and one.spec.type.value in OPERATIONS_NOT_YET:
+            sentences.append(f"{ref}: this version of Mooring does not carry out {one.spec.type.value} yet.")
+        elif isinstance(one, DatabaseServer):
+            if one.spec.cloud_native_pg is not None:
+                sentences.append(f"{ref}: spec.cloudNativePG: the target {capabilities.name} cannot honour it.")
+            if "templates" in one.spec.model_fields_set:
+                sentences.append(f"{ref}: spec.templates: this version of Mooring does not carry it out yet.")
+    _raise(FieldUnsupported, sentences)
+
+
+async def _refuse_immutable(services: Services, manifests: Sequence[Resource]) -> None:
+    sentences: list[str] = []
+    for one in manifests:
+        existing = await services.documents.get(ref_of(one))
+        if existing is None:
+            continue
+        ref = existing.ref
+        if isinstance(one, OdooInstance):
+            if existing.deleted_at is not None:
+                raise SharedResource(
+                    f"{ref} is being deleted.", resolution="Wait until it is gone, then apply the manifest again."
+                )
+            ledger = load_ledger(existing.status.get("ledger"))
+            if ledger.provisioned:
+                old = OdooInstanceSpec.model_validate(existing.spec)
+                sentences += [
+                    f"{ref}: {text}" for text in find_immutable(old, one.spec, environment=ledger.environment)
+                ]
+        elif isinstance(one, DatabaseServer):
+            sentences += [f"{ref}: {text}" for text in _server_changes(existing, one.spec)]
+        elif one.kind in ALL_KINDS and dict(existing.spec) != spec_of(one):
+            sentences.append(f"{ref}: an operation cannot be changed once it is accepted.")
+    _raise(ImmutableField, sentences)
+
+
+def _server_changes(existing: Document, new: DatabaseServerSpec) -> list[str]:
+    old = DatabaseServerSpec.model_validate(existing.spec)
+    sentences: list[str] = []
+    if existing.meta.get("owner"):
+        sentences.append(f"it belongs to {existing.meta['owner']}; change that instance's spec.database.managed.")
+    if (old.managed is None) != (new.managed is None):
+        sentences.append("spec.managed: a server cannot become one that others run, nor the other way round.")
+    if old.managed is not None and new.managed is not None:
+        if old.managed.version != new.managed.version:
+            sentences.append(f"spec.managed.version is {old.managed.version}: a server is not upgraded in place.")
+        if new.managed.storage_size.bytes < old.managed.storage_size.bytes:
+            sentences.append("spec.managed.storageSize cannot shrink.")
+    return sentences
+
+
+async def _refuse_clashes(services: Services, instances: Sequence[OdooInstance]) -> None:
+    known: dict[str, tuple[str, OdooInstanceSpec, str]] = {}
+    for doc in await services.documents.list("OdooInstance"):
+        spec = OdooInstanceSpec.model_validate(doc.spec)
+        known[str(doc.ref)] = (str(doc.ref), spec, database_place(doc.ref, spec))
+    for one in instances:
+        ref = ref_of(one)
+        known[str(ref)] = (str(ref), one.spec, database_place(ref, one.spec))
+    sentences = [
+        f"{ref_of(one)} and {clash.other} would share {clash.what}."
+        for one in instances
+        for clash in find_clashes(
+            str(ref_of(one)), one.spec, database_place(ref_of(one), one.spec), list(known.values())
+        )
+    ]
+    _raise(SharedResource, sentences)
+
+
+def database_place(ref: Ref, spec: OdooInstanceSpec) -> str:
+    """`server/database` as far as the spec says it; empty where only a secret knows."""
+    if spec.database.external is not None:
+        name = spec.database.name
+        return f"{spec.database.external.host}:{spec.database.external.port}/{name}" if name else ""
+    server = "own:" + ref.name if spec.database.managed is not None else spec.database.server or "default"
+    name = spec.database.name or default_database_name(namespace=ref.namespace, name=ref.name)
+    return f"{ref.namespace}/{server}/{name}"
+
+
+async def _refuse_orphans(services: Services, manifests: Sequence[Resource]) -> None:
+    in_file = {ref_of(one) for one in manifests}
+    for one in manifests:
+        if one.kind not in ALL_KINDS:
+            continue
+        name = spec_of(one)["instanceRef"]["name"]
+        instance = instance_ref(one.namespace, name)
+        if instance not in in_file and await services.documents.get(instance) is None:
+            raise UnknownInstance(f"{ref_of(one)} is for {instance}, which does not exist.")
+
+
+async def _write(services: Services, manifest: Resource, *, dry_run: bool) -> Written:
+    ref, spec = ref_of(manifest), spec_of(manifest)
+    labels = {
+        "labels": dict(manifest.metadata.labels),
+        "annotations": dict(manifest.metadata.annotations),
+    }
+    existing = await services.documents.get(ref)
+    if existing is not None:
+        meta = {**existing.meta, **labels}
+        if dict(existing.spec) == spec and dict(existing.meta) == meta:
+            return Written(existing, "unchanged")
+        doc = replace(existing, spec=spec, meta=meta)
+        stored = doc if dry_run else await services.documents.put(doc, if_version=existing.version)
+        return Written(stored, "changed")
+    doc_id = new_id()
+    if manifest.kind in ("OdooInstance", "DatabaseServer"):
+        doc_id = await _retained_id(services, ref) or doc_id
+    meta = {**labels, "createdAt": services.clock.now().isoformat()}
+    doc = Document(ref, doc_id, generation=1, meta=meta, spec=spec)
+    stored = doc if dry_run else await services.documents.put(doc, if_version=None)
+    return Written(stored, "created")
+
+
+async def _retained_id(services: Services, ref: Ref) -> str | None:
+    seen = await services.target.observe(ref)
+    for volume in seen.volumes.values():
+        if volume.identity is None or volume.identity.installation != services.installation:
+            raise ForeignData(f"The volume {volume.name} is there already, and is not of this installation.")
+        services.emit(Event(ref, "warning", f"{ref} takes its retained data back ({volume.name})."))
+        return volume.identity.instance
+    return None
+
+
+def _raise(kind: type[MooringError], sentences: list[str]) -> None:
+    if not sentences:
+        return
+    if len(sentences) == 1:
+        raise kind(sentences[0])
+    raise kind(f"{len(sentences)} things are refused; nothing was changed.", details="\n".join(sentences))
+
+
+__all__ = ["UsageError", "Written", "accept_manifests", "database_place", "ref_of", "spec_of"]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leads one instance to where it is wanted, pass by pass: executing, or following whoever executes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mooring.control.errors import UnknownInstance
+from mooring.control.events import Event
+from mooring.control.operations import list_operations
+from mooring.control.reconcile import Pass, reconcile
+from mooring.control.send import send_due
+from mooring.control.services import Services
+from mooring.domain.instance.ledger import load_ledger
+from mooring.domain.lifecycle import State
+from mooring.domain.model.identity import Ref
+from mooring.drivers.locks import AgentLock, Holder, InstanceLock
+from mooring.errors import MooringError, Retry, TimeoutExceeded
+
+TROUBLE_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who drives: what others are told while it holds the lock."""
+
+    command: str
+
+
+async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float, live: bool = True) -> Pass:
+    """Bring `ref` to a settled state.
+
+    With an agent alive, or another process at work on it, it follows; else it executes itself.
+
+    Args:
+        command: what this process is called, for others.
+        timeout_s: seconds after which it gives up waiting; what runs in the world goes on, and the next call resumes.
+        live: the first pass bypasses caches and compares files.
+
+    Raises:
+        UnknownInstance: there is no such document.
+        TimeoutExceeded: it did not settle in time.
+        MooringError: it settled in a state that is not the wanted one, or the world is in trouble.
+    """
+    until = services.clock.monotonic() + timeout_s
+    lock = InstanceLock(services.locks, ref)
+    told: Holder | None = None
+    while True:
+        agent = AgentLock(services.locks).holder()
+        holder = agent or lock.try_acquire(command=command, now=services.clock.now())
+        if holder is None:
+            with lock:
+                return await _execute(services, ref, until=until, live=live)
+        if told is None:
+            services.emit(Event(ref, "warning", f"{ref} is being worked on by {holder}; following."))
+            told = holder
+        found = await _look(services, ref)
+        if found is not None and (agent is not None or lock.holder() is None):
+            return found
+        _check_time(services, ref, until)
+        await services.clock.sleep(0.5)
+
+
+async def _execute(services: Services, ref: Ref, *, until: float, live: bool) -> Pass:
+    trouble_since: float | None = None
+    while True:
+        try:
+            result = await reconcile(services, ref, live=live)
+            live, trouble_since = False, None
+        except MooringError as error:
+            if error.retry is Retry.NEVER:
+                raise
+            trouble_since = trouble_since or services.clock.monotonic()
+            if services.clock.monotonic() - trouble_since > TROUBLE_PATIENCE_S:
+                raise
+            _check_time(services, ref, until)
+            await services.clock.sleep(1.0)
+            continue
+        if not result.gone:
+            await send_due(services, ref)
+        if result.settled:
+            if result.error is not None:
+                raise result.error
+            return result
+        _check_time(services, ref, until)
+        await services.clock.sleep(result.requeue_s or 0.05)
+
+
+async def _look(services: Services, ref: Ref) -> Pass | None:
+    """The instance's record, when it says that the present spec is settled; raises what the record says."""
+    doc = await services.documents.get(ref)
+    if doc is None:
+        return Pass(State.DELETING, "Deleted", settled=True, requeue_s=None, gone=True)
+    ledger = load_ledger(doc.status.get("ledger"))
+    operations = await list_operations(services, ref)
+    busy = any(not one.ended for one in operations)
+    current = doc.status.get("observedGeneration") == doc.generation
+    phase = str(doc.status.get("phase", ""))
+    if busy or not current or doc.deleted_at is not None or phase not in _SETTLED:
+        return None
+    return Pass(ledger.state, phase, settled=True, requeue_s=None)
+
+
+_SETTLED = frozenset({"Running", "Stopped", "InitFailed", "UpgradeFailed", "Paused"})
+
+
+def _check_time(services: Services, ref: Ref, until: float) -> None:
+    if services.clock.monotonic() > until:
+        raise TimeoutExceeded(f"{ref} did not settle in time.")
+
+
+__all__ = ["UnknownInstance", "drive"]

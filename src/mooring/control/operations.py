@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operation documents: made once, accepted once, advanced move by move, never run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from mooring.control.errors import FieldUnsupported
+from mooring.control.services import Services, new_id, update_status
+from mooring.domain.instance.snapshot import rfc3339
+from mooring.domain.instance.subject import dump_release, dump_subject, load_release, load_subject
+from mooring.domain.model.identity import Ref
+from mooring.domain.operations.build import Accepted, build_plan
+from mooring.domain.operations.journal import StepRecord, load_records
+from mooring.domain.operations.plan import OperationType
+from mooring.drivers.documents import Document, VersionConflict
+
+KINDS: Mapping[str, OperationType] = {
+    "OdooInitJob": OperationType.INIT,
+    "OdooUpgradeJob": OperationType.UPGRADE,
+    "OdooBackupJob": OperationType.BACKUP,
+    "OdooRestoreJob": OperationType.RESTORE,
+    "OdooStagingRefreshJob": OperationType.REFRESH,
+}
+OPERATION_KIND = "OdooOperation"
+ALL_KINDS = (*KINDS, OPERATION_KIND)
+ENDED = frozenset({"Succeeded", "Failed", "Cancelled", "Superseded"})
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation document, read."""
+
+    doc: Document
+    type: OperationType
+    instance: Ref
+
+    @property
+    def phase(self) -> str:
+        """`Pending`, `Running`, or how it ended."""
+        return str(self.doc.status.get("phase", "Pending"))
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self.phase in ENDED
+
+    @property
+    def stuck(self) -> bool:
+        """Whether taking back failed and a person has to decide."""
+        return bool(self.doc.status.get("stuck"))
+
+    @property
+    def log(self) -> tuple[StepRecord, ...]:
+        """Its journal."""
+        return load_records(self.doc.status.get("steps", ()))
+
+    @property
+    def created(self) -> tuple[str, int, str]:
+        """What operations are ordered by."""
+        return (
+            str(self.doc.meta.get("createdAt", "")),
+            int(self.doc.meta.get("sequence", 0)),
+            self.doc.ref.name,
+        )
+
+
+def read_operation(doc: Document) -> Operation:
+    """The operation of a document."""
+    kind = KINDS.get(doc.ref.kind) or OperationType(doc.spec["type"])
+    instance = Ref("OdooInstance", doc.ref.namespace, doc.spec["instanceRef"]["name"])
+    return Operation(doc, kind, instance)
+
+
+async def list_operations(services: Services, instance: Ref | None = None) -> Sequence[Operation]:
+    """All operations, or those of one instance, oldest first."""
+    found: list[Operation] = []
+    for kind in ALL_KINDS:
+        found += [read_operation(doc) for doc in await services.documents.list(kind)]
+    return sorted((one for one in found if instance in (None, one.instance)), key=lambda one: one.created)
+
+
+async def create_operation(
+    services: Services, instance: Ref, kind: OperationType, spec: Mapping[str, Any], *, sequence: int
+) -> Operation:
+    """Write the document of a new operation; what exists under its name is taken as it is.
+
+    Args:
+        spec: besides `instanceRef` and `type`.
+        sequence: number within the instance; makes the name, so that a repeated call creates nothing twice.
+    """
+    doc_kind = next((name for name, one in KINDS.items() if one is kind), OPERATION_KIND)
+    name = f"{instance.name}-{kind.value.lower()}-{sequence}"
+    ref = Ref(doc_kind, instance.namespace, name)
+    body: dict[str, Any] = {"instanceRef": {"name": instance.name}, **spec}
+    if doc_kind == OPERATION_KIND:
+        body["type"] = kind.value
+    meta = {"createdAt": services.clock.now().isoformat(), "sequence": sequence}
+    doc = Document(ref, new_id(), meta=meta, spec=body)
+    try:
+        stored = await services.documents.put(doc, if_version=None)
+    except VersionConflict:
+        existing = await services.documents.get(ref)
+        if existing is None:
+            raise
+        stored = existing
+    return read_operation(stored)
+
+
+async def accept(services: Services, operation: Operation, accepted: Accepted) -> Operation:
+    """Record what the operation is carried out with, and that it runs now."""
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            **status,
+            "phase": "Running",
+            "startTime": rfc3339(services.clock.now()),
+            "accepted": {
+                "subject": dump_subject(accepted.subject) if accepted.subject else None,
+                "to": dump_release(accepted.to) if accepted.to else None,
+                "adminUser": accepted.admin_user,
+                "replicas": [list(pair) for pair in accepted.replicas],
+                "baseUrl": accepted.base_url,
+                "previous": accepted.previous,
+            },
+        }
+
+    return read_operation(await update_status(services, operation.doc, change))
+
+
+def read_accepted(operation: Operation) -> Accepted:
+    """What a running operation was accepted with."""
+    value = operation.doc.status["accepted"]
+    return Accepted(
+        ref=operation.doc.ref,
+        id=operation.doc.id,
+        type=operation.type,
+        spec=operation.doc.spec,
+        subject=load_subject(value["subject"]) if value.get("subject") else None,
+        to=load_release(value["to"]) if value.get("to") else None,
+        admin_user=value.get("adminUser", ""),
+        replicas=tuple((str(role), int(count)) for role, count in value.get("replicas", ())),
+        base_url=value.get("baseUrl"),
+        previous=value.get("previous", ""),
+    )
+
+
+async def end(
+    services: Services,
+    operation: Operation,
+    phase: str,
+    *,
+    error: Mapping[str, Any] | None = None,
+    log_tail: str = "",
+    stuck: bool = False,
+) -> Operation:
+    """Record how it ended; a stuck one stays `Running`, and says so."""
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        value = {**status, "phase": phase, "message": (error or {}).get("brief", ""), "logTail": log_tail}
+        if error:
+            value["error"] = dict(error)
+        if stuck:
+            value["stuck"] = True
+        else:
+            value["completionTime"] = rfc3339(services.clock.now())
+        return value
+
+    return read_operation(await update_status(services, operation.doc, change))
+
+
+async def reload(services: Services, operation: Operation) -> Operation:
+    """The operation as it is stored now."""
+    doc = await services.documents.get(operation.doc.ref)
+    return operation if doc is None else read_operation(doc)
+
+
+async def request_cancel(services: Services, operation: Operation) -> Operation:
+    """Ask a running operation to be taken back; a pending one is over at once."""
+    if operation.phase == "Pending":
+        return await end(services, operation, "Cancelled")
+    return read_operation(await update_status(services, operation.doc, lambda status: {**status, "cancel": True}))
+
+
+async def request_retry(services: Services, operation: Operation) -> Operation:
+    """Ask a stuck operation to try its undo again."""
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**status, "stuck": False, "retries": int(status.get("retries", 0)) + 1}
+
+    return read_operation(await update_status(services, operation.doc, change))
+
+
+def superseded(operation: Operation, done: Sequence[str]) -> bool:
+    """Whether a record came again that already ran: the ledger knows its id."""
+    return operation.doc.id in done and operation.phase == "Pending"
+
+
+def with_status(doc: Document, status: Mapping[str, Any]) -> Document:
+    """The document with another status, to write."""
+    return replace(doc, status=dict(status))
+
+
+def completion_time(operation: Operation) -> datetime:
+    """When an operation ended, UTC."""
+    return datetime.fromisoformat(operation.doc.status["completionTime"])
+
+
+def check_acceptable(accepted: Accepted) -> None:
+    """Refuse what its plan could not be made for, before anything is touched.
+
+    Raises:
+        MooringError: the spec's configuration is refused, or a copy aside is impossible.
+    """
+    if (
+        accepted.type is OperationType.UPGRADE
+        and accepted.subject is not None
+        and accepted.subject.server.admin is None
+    ):
+        raise FieldUnsupported(
+            "An upgrade needs a safety copy of the database, and nobody here may create one.",
+            resolution="Set database.external.adminSecretRef to a role that may create databases.",
+        )
+    build_plan(accepted)

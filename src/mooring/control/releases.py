@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pins releases and learns what they are: the tag says nothing, the image itself is asked once a digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mooring.api.instance import OdooInstanceSpec
+from mooring.control.errors import SeriesMismatch
+from mooring.control.probes import ask
+from mooring.control.services import Services
+from mooring.domain.instance.ledger import Ledger
+from mooring.domain.instance.subject import PinnedRelease
+from mooring.domain.instance.tasks import release_probe_task
+from mooring.domain.model.identity import Identity, Ref
+from mooring.domain.model.release import Release
+from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.domain.odoo.facts import facts_for
+from mooring.domain.work.release_probe import parse_release_probe
+
+
+@dataclass(frozen=True)
+class Pinning:
+    """How far pinning is: `pinned` is None while the image is being asked."""
+
+    ledger: Ledger
+    pinned: PinnedRelease | None
+
+
+async def pin_release(
+    services: Services,
+    ref: Ref,
+    identity: Identity,
+    spec: OdooInstanceSpec,
+    ledger: Ledger,
+    *,
+    source: str | None = None,
+) -> Pinning:
+    """Pin `source`, or what the spec names, and know its facts. A name that is pinned stays so until it changes.
+
+    Args:
+        source: another image than the spec's, for an operation that names one.
+
+    Raises:
+        ImageNotFound, RegistryUnreachable: from the target.
+        NotOdoo: the image is no Odoo.
+        SeriesMismatch: the manifest's `version` is not the release's.
+        UnknownSeries: a series that Mooring does not know.
+    """
+    wanted = source or spec.image or services.defaults.image
+    if wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
+        check_version(spec, known)
+        return Pinning(ledger, known)
+    secret = spec.image_pull_secret
+    pull_secret = SecretKey(SecretRef(ref.namespace, secret), ".dockerconfigjson") if secret else None
+    resolved = await services.target.resolve(Release(image=wanted), pull_secret=pull_secret)
+    known = ledger.release(resolved.digest)
+    if known is None:
+        answer = await ask(services, release_probe_task(ref, identity, resolved))
+        if answer is None:
+            return Pinning(ledger, None)
+        facts = parse_release_probe(answer)
+        facts_for(facts.series)
+        known = PinnedRelease(resolved, facts)
+    else:
+        known = replace(known, release=resolved)
+    check_version(spec, known)
+    return Pinning(replace(ledger.with_release(known), wanted_source=wanted, wanted=resolved.digest), known)
+
+
+def check_version(spec: OdooInstanceSpec, pinned: PinnedRelease) -> None:
+    """Refuse a manifest whose `version` is not the release's.
+
+    Raises:
+        SeriesMismatch: says both.
+    """
+    if spec.version is not None and spec.version != pinned.facts.series:
+        raise SeriesMismatch(
+            f"spec.version is {spec.version}, and {pinned.release.source} is Odoo {pinned.facts.series}.",
+            resolution="Correct spec.version, or leave it out: it is learned from the release.",
+        )

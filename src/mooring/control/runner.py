@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries out the moves of an operation: the only place where a journal grows.
+
+The order in each move is what makes a kill harmless: an intention is recorded before anything happens; the ledger changes
+before the step that changed it is recorded as done; a task's remains are removed after its result is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mooring.control.events import Event
+from mooring.control.operations import Operation, read_accepted, read_operation
+from mooring.control.services import Services
+from mooring.domain.instance.ledger import Ledger
+from mooring.domain.instance.outcome import note_done
+from mooring.domain.model.identity import Ref
+from mooring.domain.model.observed import Observed
+from mooring.domain.operations.advance import (
+    Cancel,
+    Finished,
+    Purge,
+    Record,
+    Seen,
+    Start,
+    Wait,
+    advance,
+    current_task,
+    hold,
+)
+from mooring.domain.operations.build import Accepted, build_plan
+from mooring.domain.operations.journal import StepRecord, dump_record
+from mooring.domain.operations.plan import Gone, Hold, Note, Plan, Step
+from mooring.domain.task import TaskState
+
+MOVES_A_PASS = 100
+REMOVE_OBJECTS = "remove-objects"
+_STATES = {
+    "intended": "started",
+    "done": "done",
+    "failed": "failed",
+    "undoing": "undoing",
+    "undone": "undone",
+    "undo-failed": "failed",
+}
+
+SaveLedger = Callable[[Ledger], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Advance:
+    """How far an operation came in this pass.
+
+    Attributes:
+        outcome: how it ended; None while it goes on.
+        wait_s: seconds after which to look again; 0 is at once: the hold changed.
+    """
+
+    operation: Operation
+    accepted: Accepted
+    ledger: Ledger
+    outcome: Finished | None = None
+    wait_s: float = 0.0
+
+
+def hold_of(operation: Operation) -> Hold:
+    """What a running operation forbids now."""
+    return hold(build_plan(read_accepted(operation)), operation.log)
+
+
+def needs_live(operation: Operation) -> bool:
+    """Whether its next move reads a barrier, which is never read from a cache."""
+    log = operation.log
+    if not log or log[-1].state not in ("intended", "undoing"):
+        return True
+    step = _step(build_plan(read_accepted(operation)), log[-1].step)
+    return step is not None and isinstance(step.action, Gone)
+
+
+async def run_moves(
+    services: Services,
+    operation: Operation,
+    ledger: Ledger,
+    observed: Observed,
+    *,
+    pending: bool,
+    removed: bool,
+    save: SaveLedger,
+) -> Advance:
+    """Move by move until the world has to follow.
+
+    Args:
+        operation: a running one.
+        observed: the instance in this pass.
+        pending: the target still has something to change.
+        removed: nothing of the instance is left but its volumes.
+        save: writes the ledger, before the record that it belongs to.
+
+    Raises:
+        JournalConflict: another runner wrote; nothing was done twice.
+    """
+    accepted = read_accepted(operation)
+    plan = build_plan(accepted)
+    instance = operation.instance
+    purged = False
+    for _ in range(MOVES_A_PASS):
+        log = operation.log
+        name = current_task(log)
+        tasks: dict[str, TaskState] = {} if name is None else {name: await services.target.task(name)}
+        seen = Seen(
+            observed,
+            tasks,
+            pending=pending,
+            purged=purged,
+            cancelled=bool(operation.doc.status.get("cancel")),
+            retries=int(operation.doc.status.get("retries", 0)),
+        )
+        move = advance(plan, log, seen, services.clock.now())
+        match move:
+            case Start(task):
+                await services.target.start(task)
+                return Advance(operation, accepted, ledger, wait_s=0.2)
+            case Cancel(task_name):
+                await services.target.cancel(task_name)
+                return Advance(operation, accepted, ledger, wait_s=0.5)
+            case Purge():
+                identity = accepted.subject.identity.instance if accepted.subject else ""
+                await services.target.remove_volumes(instance, identity)
+                purged = True
+            case Wait(_, seconds, _):
+                return Advance(operation, accepted, ledger, wait_s=seconds)
+            case Finished():
+                for record in log:
+                    if record.task:
+                        await services.target.forget(record.task)
+                return Advance(operation, accepted, ledger, outcome=move)
+            case Record(record):
+                if record.state == "done" and record.step == REMOVE_OBJECTS and not removed:
+                    return Advance(operation, accepted, ledger, wait_s=0.3)
+                step = _step(plan, record.step)
+                if record.state == "done" and step is not None and isinstance(step.action, Note):
+                    ledger = note_done(ledger, accepted, record.step)
+                    await save(ledger)
+                before = hold(plan, log)
+                operation = await _append(services, operation, record)
+                _tell(services, instance, record, step)
+                if record.task and record.state not in ("intended", "undoing"):
+                    await services.target.forget(record.task)
+                if hold(plan, operation.log) != before or record.step == REMOVE_OBJECTS:
+                    return Advance(operation, accepted, ledger)
+    return Advance(operation, accepted, ledger, wait_s=0.1)
+
+
+async def _append(services: Services, operation: Operation, record: StepRecord) -> Operation:
+    doc = await services.journal.append(operation.doc.ref, dump_record(record), expect=len(operation.log))
+    return read_operation(doc)
+
+
+def _tell(services: Services, instance: Ref, record: StepRecord, step: Step | None) -> None:
+    reason = step.reason if step is not None else ""
+    text = f"{record.step}: {reason}" if record.state in ("intended", "undoing") else f"{record.step} {record.state}"
+    if record.state in ("failed", "undo-failed") and isinstance(record.result, dict):
+        text = f"{record.step} failed: {record.result.get('brief', '')}"
+    services.emit(Event(instance, "step", text, step=record.step, state=_STATES[record.state]))
+
+
+def _step(plan: Plan, name: str) -> Step | None:
+    return next((step for step in (*plan.steps, *plan.cleanup) if step.name == name), None)

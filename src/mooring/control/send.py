@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sends what `notify` queued. One at a time, in order; never in the way of the pass that queued it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mooring.api.instance import OdooInstanceSpec
+from mooring.control.events import Event
+from mooring.control.notify import after_attempt, due
+from mooring.control.services import Services, update_status
+from mooring.domain.model.identity import Ref
+from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
+from mooring.drivers.documents import VersionConflict
+from mooring.drivers.webhook import Outcome, post_webhook
+from mooring.errors import MooringError
+
+
+async def send_due(services: Services, ref: Ref) -> None:
+    """Send every notification of `ref` whose time has come; what fails is tried again later."""
+    while True:
+        doc = await services.documents.get(ref)
+        if doc is None:
+            return
+        waiting = doc.status.get("notifications", ())
+        entry = due(waiting, services.clock.now())
+        webhook = OdooInstanceSpec.model_validate(doc.spec).webhook
+        if entry is None or webhook is None:
+            return
+        try:
+            delivery = await post_webhook(
+                str(webhook.url),
+                entry["body"],
+                event="PhaseChanged",
+                delivery=entry["id"],
+                token=await _token(services, ref),
+            )
+            sent, problem = delivery.outcome is Outcome.DELIVERED, str(delivery)
+        except MooringError as error:
+            sent, problem = False, error.brief
+        if not sent:
+            services.emit(Event(ref, "warning", f"A notification was not taken: {problem} It is tried again."))
+        queue = after_attempt(waiting, sent=sent, now=services.clock.now())
+
+        def change(status: Mapping[str, Any], queue: list[dict[str, Any]] = queue) -> Mapping[str, Any]:
+            return {**status, "notifications": queue}
+
+        try:
+            await update_status(services, doc, change)
+        except VersionConflict:
+            return
+        if not sent:
+            return
+
+
+async def _token(services: Services, ref: Ref) -> SecretValue | None:
+    doc = await services.documents.get(ref)
+    webhook = OdooInstanceSpec.model_validate(doc.spec).webhook if doc is not None else None
+    if webhook is None or webhook.secret_token_secret_ref is None:
+        return None
+    given = webhook.secret_token_secret_ref
+    if given.file is not None:
+        return await services.secrets.value(SecretKey(SecretRef(ref.namespace, f"file:{given.file}"), "value"))
+    return await services.secrets.value(SecretKey(SecretRef(ref.namespace, given.name or ""), given.key or ""))

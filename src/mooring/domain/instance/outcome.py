@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the ledger changes when an operation's step is done, or the operation is over. Pure, and safe to apply twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mooring.domain.instance.ledger import Ledger, Previous
+from mooring.domain.operations.advance import Finished
+from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.journal import StepRecord
+from mooring.domain.operations.plan import OperationType
+from mooring.domain.operations.provision import INSPECT
+from mooring.domain.operations.running import MARK
+from mooring.domain.operations.upgrade import SWITCH
+
+LATCHING = frozenset({OperationType.INIT, OperationType.UPGRADE})
+
+
+def note_done(ledger: Ledger, accepted: Accepted, step: str) -> Ledger:
+    """The ledger after the step `step` of an operation was done; applied before it is recorded as done."""
+    match accepted.type, step:
+        case OperationType.UPGRADE, name if name == SWITCH and accepted.to is not None and accepted.subject is not None:
+            before = accepted.subject.release.release.digest
+            after = accepted.to.release.digest
+            moved = replace(ledger, runs=after, previous=Previous(before, accepted.id))
+            return moved.with_release(accepted.to)
+        case OperationType.ROLLBACK, name if name == MARK and accepted.to is not None:
+            return replace(ledger, runs=accepted.to.release.digest, previous=None)
+        case OperationType.STOP, name if name == MARK:
+            return replace(ledger, stopped=True)
+        case OperationType.START, name if name == MARK:
+            return replace(ledger, stopped=False)
+        case _:
+            return ledger
+
+
+def finish(
+    ledger: Ledger, accepted: Accepted, outcome: Finished, log: Sequence[StepRecord], *, generation: int
+) -> Ledger:
+    """The ledger after the operation's end.
+
+    Args:
+        generation: of the instance's spec now; a failure is latched for it.
+    """
+    ledger = ledger.finished(accepted.id)
+    kind = accepted.type.value
+    if outcome.outcome == "stuck":
+        return ledger
+    if outcome.outcome != "succeeded":
+        tries = {**ledger.retries, kind: ledger.retries.get(kind, 0) + 1}
+        ledger = replace(ledger, retries=tries)
+        return ledger.latch(kind, generation) if accepted.type in LATCHING else ledger
+    ledger = replace(ledger, retries={key: count for key, count in ledger.retries.items() if key != kind})
+    match accepted.type:
+        case OperationType.PROVISION if accepted.subject is not None:
+            return _provisioned(ledger, accepted, log)
+        case OperationType.INIT if accepted.subject is not None:
+            ran = replace(ledger, initialized=True, runs=accepted.subject.release.release.digest)
+            return ran.unlatch("Init")
+        case OperationType.UPGRADE:
+            return ledger.unlatch("Upgrade")
+        case OperationType.ROLLBACK:
+            # The spec still names the release that was left: it is not taken up again until the spec changes.
+            return ledger.latch("Upgrade", generation)
+        case _:
+            return ledger
+
+
+def place_of(accepted: Accepted) -> str:
+    """Where the database is: changes only when it moves."""
+    subject = accepted.subject
+    if subject is None:
+        return ""
+    server = str(subject.server.ref) if subject.server.ref else f"{subject.server.host}:{subject.server.port}"
+    return f"{server}/{subject.database}"
+
+
+def _provisioned(ledger: Ledger, accepted: Accepted, log: Sequence[StepRecord]) -> Ledger:
+    subject = accepted.subject
+    if subject is None:
+        return ledger
+    found: Mapping[str, Any] = next(
+        (one.result for one in reversed(log) if one.step == INSPECT and isinstance(one.result, Mapping)), {}
+    )
+    settled = replace(
+        ledger, provisioned=place_of(accepted), database=subject.database, environment=subject.environment
+    )
+    whole = found.get("initialized") is True and not found.get("pendingModules")
+    if whole and not settled.initialized:
+        return replace(settled, initialized=True, runs=subject.release.release.digest)
+    return settled

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an accepted operation to its plan: one table, one row a type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mooring.domain.instance.subject import PinnedRelease, Subject
+from mooring.domain.model.identity import Ref
+from mooring.domain.operations.init import plan_init
+from mooring.domain.operations.plan import OperationType, Plan
+from mooring.domain.operations.provision import plan_provision
+from mooring.domain.operations.running import plan_delete, plan_restart, plan_rollback, plan_start, plan_stop
+from mooring.domain.operations.upgrade import plan_upgrade
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What an operation was accepted with; stays the same until it ends.
+
+    Attributes:
+        ref: its document.
+        id: its id.
+        spec: what was asked for, camelCase as in the document.
+        subject: the instance then; None for the deletion of one that never got so far.
+        to: the release it leads to.
+        admin_user: role that may create databases.
+        replicas: what has to be ready at the end.
+        base_url: where users reach the instance.
+        previous: id of the operation whose copies a rollback returns to.
+    """
+
+    ref: Ref
+    id: str
+    type: OperationType
+    spec: Mapping[str, Any]
+    subject: Subject | None
+    to: PinnedRelease | None = None
+    admin_user: str = ""
+    replicas: tuple[tuple[str, int], ...] = ()
+    base_url: str | None = None
+    previous: str = ""
+
+
+def _subject(accepted: Accepted) -> Subject:
+    if accepted.subject is None:
+        raise ValueError(f"{accepted.ref} was accepted without a subject")
+    return accepted.subject
+
+
+def _target(accepted: Accepted) -> PinnedRelease:
+    if accepted.to is None:
+        raise ValueError(f"{accepted.ref} was accepted without a release")
+    return accepted.to
+
+
+def _provision(accepted: Accepted) -> Plan:
+    return plan_provision(
+        accepted.ref,
+        accepted.id,
+        _subject(accepted),
+        accepted.admin_user,
+        adopt=accepted.spec.get("adopt") is True,
+    )
+
+
+def _init(accepted: Accepted) -> Plan:
+    return plan_init(accepted.ref, accepted.id, _subject(accepted), base_url=accepted.base_url)
+
+
+def _upgrade(accepted: Accepted) -> Plan:
+    modules = tuple(accepted.spec.get("modules", ()))
+    install = tuple(accepted.spec.get("install", ()))
+    return plan_upgrade(
+        accepted.ref,
+        accepted.id,
+        _subject(accepted),
+        _target(accepted),
+        admin_user=accepted.admin_user,
+        modules=modules or (() if install else ("all",)),
+        install=install,
+        replicas=accepted.replicas,
+    )
+
+
+def _rollback(accepted: Accepted) -> Plan:
+    return plan_rollback(
+        accepted.ref,
+        _subject(accepted),
+        _target(accepted),
+        upgrade_id=accepted.previous,
+        admin_user=accepted.admin_user,
+        replicas=accepted.replicas,
+    )
+
+
+def _delete(accepted: Accepted) -> Plan:
+    return plan_delete(
+        accepted.ref,
+        accepted.id,
+        accepted.subject,
+        purge=accepted.spec.get("purge") is True,
+        admin_user=accepted.admin_user,
+    )
+
+
+BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
+    OperationType.PROVISION: _provision,
+    OperationType.INIT: _init,
+    OperationType.UPGRADE: _upgrade,
+    OperationType.STOP: lambda _: plan_stop(),
+    OperationType.START: lambda accepted: plan_start(accepted.replicas),
+    OperationType.RESTART: lambda accepted: plan_restart(accepted.replicas),
+    OperationType.ROLLBACK: _rollback,
+    OperationType.DELETE: _delete,
+}
+"""The types that this version carries out; the others are refused when they are asked for."""
+
+
+def build_plan(accepted: Accepted) -> Plan:
+    """The plan; the same each time for the same argument."""
+    return BUILDERS[accepted.type](accepted)

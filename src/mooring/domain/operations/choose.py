@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which operation begins next: one that a person asked for, or one that the state of things asks for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mooring.domain.instance.ledger import Ledger
+from mooring.domain.lifecycle import Output
+from mooring.domain.operations.build import BUILDERS
+from mooring.domain.operations.conflicts import Verdict, decide_start
+from mooring.domain.operations.plan import OperationType
+
+NEEDS_DATA = frozenset(
+    {OperationType.UPGRADE, OperationType.STOP, OperationType.START, OperationType.RESTART, OperationType.ROLLBACK}
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An operation that waits: the key of its document, its type and its spec."""
+
+    key: Any
+    type: OperationType
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Begin this one that was asked for."""
+
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """End this one that was asked for, with the reason."""
+
+    asked: Asked
+    reason: str
+    brief: str
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make and begin an operation that the state asks for."""
+
+    type: OperationType
+    spec: dict[str, Any] = field(default_factory=dict)
+
+
+Choice = Begin | Refuse | Create | None
+
+
+def decide_refusal(asked: Asked, ledger: Ledger, running: Sequence[OperationType]) -> Refuse | None:
+    """Why `asked` cannot be carried out at all, if it cannot."""
+    if asked.type not in BUILDERS:
+        return Refuse(asked, "NotSupported", f"{asked.type} is not carried out by this version of Mooring.")
+    if decide_start(running, asked.type) is Verdict.REFUSE:
+        others = ", ".join(running)
+        return Refuse(asked, "OperationExcluded", f"{asked.type} is refused while {others} is in progress.")
+    if asked.type in NEEDS_DATA and not ledger.initialized and not running:
+        return Refuse(asked, "NotInitialized", f"{asked.type} needs a database that Odoo has initialized.")
+    if asked.type is OperationType.ROLLBACK and ledger.previous is None:
+        return Refuse(asked, "NothingToReturnTo", "There is no earlier release with its data to return to.")
+    return None
+
+
+def decide_next(
+    *,
+    ledger: Ledger,
+    output: Output,
+    running: Sequence[OperationType],
+    waiting: Sequence[Asked],
+    place: str,
+    provisionable: bool,
+    wanted: str,
+    auto_upgrade: bool,
+    generation: int,
+) -> Choice:
+    """The next operation, if one is to begin now.
+
+    Args:
+        ledger: of the instance.
+        output: what the lifecycle's state asks for.
+        running: types in progress.
+        waiting: what was asked for, oldest first.
+        place: where the database is to be.
+        provisionable: server and release are known and the server answers.
+        wanted: digest of the release that the spec names; empty while it is not known.
+        auto_upgrade: whether a new release is taken up by itself.
+        generation: of the spec: a failure is latched for it.
+    """
+    deleting = output.operation == OperationType.DELETE
+    for asked in waiting:
+        if deleting:
+            return Refuse(asked, "Deleting", f"{asked.type} is refused: the instance is being deleted.")
+        refusal = decide_refusal(asked, ledger, running)
+        if refusal is not None:
+            return refusal
+        if decide_start(running, asked.type) is Verdict.PARALLEL:
+            return Begin(asked)
+        break
+    if running:
+        return None
+    if deleting:
+        return Create(OperationType.DELETE)
+    if provisionable and not ledger.initialized and ledger.provisioned != place:
+        return Create(OperationType.PROVISION)
+    if output.operation == OperationType.INIT and ledger.provisioned == place:
+        return Create(OperationType.INIT)
+    latched = ledger.latched.get(OperationType.UPGRADE.value) == generation
+    if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
+        return Create(OperationType.UPGRADE, {"modules": ["all"]})
+    return None
