@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import shutil
 import socket
 from dataclasses import dataclass
@@ -96,7 +95,6 @@ def observe_port_free(port: int, *, address: str = "0.0.0.0") -> bool | None:  #
         with file_errors(Path(f"{address}:{port}")):
             try:
                 probe.bind((address, port))
-                probe.listen(1)
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     return False
@@ -146,8 +144,3 @@ def observe_os_release(path: Path = Path("/etc/os-release")) -> OsRelease:
         id_like=values.get("ID_LIKE", ""),
         pretty_name=values.get("PRETTY_NAME", ""),
     )
-
-
-def observe_user_id() -> int:
-    """The effective user id of this process."""
-    return os.geteuid()
