@@ -66,6 +66,7 @@ lint: $(VENV) ## Check format, style, types, layers and the documentation (under
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary
+	@$(PY) tools/diagrams.py --check
 	@.venv/bin/lint-imports --no-logo > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 	@echo "lint: format, style, types, layers and documentation are well"
