@@ -136,9 +136,7 @@ async def _pass(services: Services, doc: Document, *, live: bool) -> Pass:
         pending = bool(services.target.diff(desired, seen))
         removed = _is_removal(work) and not pending
     snapshot = replace(snapshot, ready=snapshot.ready and not pending)
-    work.ledger = replace(
-        work.ledger, state=next_state(work.ledger.state, snapshot), port=_port(seen) or work.ledger.port
-    )
+    work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
     wait_s, ended = await _operate(services, work, seen, pending=pending, removed=removed)
     if ended is not None:
         return ended
@@ -521,11 +519,6 @@ async def _supersede(services: Services, work: _Work) -> None:
 async def _paused(services: Services, work: _Work) -> Pass:
     await update_status(services, work.doc, lambda status: {**status, "phase": "Paused"})
     return Pass(work.ledger.state, "Paused", settled=True, requeue_s=None)
-
-
-def _port(seen: Observed) -> int | None:
-    endpoint = seen.endpoints.get("http")
-    return endpoint.port if endpoint else None
 
 
 __all__ = ["Pass", "reconcile", "rfc3339"]

@@ -89,7 +89,6 @@ async def build_subject(
         versions=versions,
         folders=_folders(spec),
         addon_volumes=tuple(addon.volume for addon in spec.addons if addon.volume is not None),
-        port=ledger.port,
     )
 
 

@@ -88,7 +88,7 @@ def decide_endpoint(subject: Subject) -> Endpoint:
         routes=tuple(routes),
         hosts=hosts,
         tls=_tls(subject, ingress.tls if ingress else None),
-        port=spec.service.port or subject.port,
+        port=spec.service.port,
     )
 
 

@@ -78,7 +78,6 @@ class Subject:
         odoo_secret: secret with the keys `master-password` and `admin-password`.
         versions: `namespace/name/key` → version of a secret's value.
         folders: custom add-ons, in order of precedence, as found on this machine.
-        port: published port that is remembered; None before there is one.
     """
 
     ref: Ref
@@ -95,7 +94,6 @@ class Subject:
     versions: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[Folder, ...] = ()
     addon_volumes: tuple[str, ...] = ()
-    port: int | None = None
 
     def key(self, ref: SecretRef, key: str) -> SecretKey:
         """The slot for a value, with the version that is in force."""
