@@ -28,6 +28,7 @@ from mooring.domain.model.desired import (
     fingerprint,
 )
 from mooring.domain.model.identity import Identity, Ref
+from mooring.domain.model.observed import ObjectSeen
 from mooring.domain.model.release import ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretRef
 
@@ -140,3 +141,11 @@ def test_fingerprint_tells_a_slot_from_a_text() -> None:
 
 def test_file_names_its_slots() -> None:
     assert list(WEB.files[0].secrets()) == [PASSWORD]
+
+
+def test_fingerprint_does_not_mind_the_order_of_a_mapping() -> None:
+    one, other = (
+        ObjectSeen("container", "shop-web", "1", None, detail)
+        for detail in ({"a": "1", "b": "2"}, {"b": "2", "a": "1"})
+    )
+    assert fingerprint(one) == fingerprint(other)
