@@ -252,3 +252,11 @@ class NotOdoo(UsageError):  # noqa: N818
     code = "MOOR-440"
     reason = "NotOdoo"
     default_resolution = "Name an image that holds Odoo, such as `odoo:17.0`."
+
+
+class ProbeFailed(FailedError):  # noqa: N818
+    """A release does not serve a database; the probe's script says it itself."""
+
+    code = "MOOR-441"
+    reason = "ProbeFailed"
+    default_resolution = "Read the end of the log; the release does not serve this database."

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mooring.domain.work import errors
+from mooring.domain.work import errors, serve_probe
 from mooring.domain.work.codec import Document, Shape
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
@@ -169,3 +170,16 @@ def test_release_probe_that_lacks_a_fact_is_no_odoo(key: str) -> None:
 
 def test_release_probe_script_is_plain_posix_shell() -> None:
     assert subprocess.run(["sh", "-n", "-c", SCRIPT], check=False).returncode == 0
+
+
+def test_serve_probe_script_is_python_of_the_oldest_odoo() -> None:
+    ast.parse(serve_probe.SCRIPT, feature_version=(3, 6))
+
+
+def test_serve_probe_runs_one_process_without_cron_for_exactly_this_database() -> None:
+    argv = serve_probe.render_odoo_argv("odoo", "/etc/odoo.conf", database="my.shop", port=8070)
+    assert {"--workers=0", "--max-cron-threads=0", "--load=base,web", "--http-interface=127.0.0.1"} <= set(argv)
+    assert r"--db-filter=^my\.shop$" in argv
+    probe = serve_probe.render_probe_argv(argv, port=8070, deadline_s=60)
+    assert probe[:2] == ("python3", "-c")
+    assert probe[3:] == ("8070", "60", "--", *argv)
