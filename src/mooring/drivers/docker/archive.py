@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tar archives as the engine's upload and download calls want them; pure."""
+"""Tar archives as the engine's upload and download calls want them."""
 
 from __future__ import annotations
 
 import io
 import tarfile
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,30 @@ def render_archive(entries: Iterable[Entry]) -> bytes:
                 member.size = len(entry.data)
                 archive.addfile(member, io.BytesIO(entry.data))
     return buffer.getvalue()
+
+
+def pack_folder(source: Path, name: str, *, uid: int, gid: int) -> IO[bytes]:
+    """The archive of a folder of this machine, under `name`; an open file, on disk where it is large.
+
+    Everybody may read what is in it, whatever the rights were here, and nobody but its owner may write; links stay links,
+    and what is neither file, folder nor link is left out.
+
+    Raises:
+        OSError: something in it cannot be read.
+    """
+
+    def take(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if not (member.isfile() or member.isdir() or member.issym()):
+            return None
+        member.uid, member.gid, member.uname, member.gname = uid, gid, "", ""
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+        return member
+
+    packed = tempfile.SpooledTemporaryFile(max_size=8 << 20)  # noqa: SIM115 - the caller closes it
+    with tarfile.open(fileobj=packed, mode="w", dereference=False) as archive:
+        archive.add(source, arcname=name, filter=take)
+    packed.seek(0)
+    return packed
 
 
 def read_archive(data: bytes) -> Iterator[tuple[str, bytes]]:

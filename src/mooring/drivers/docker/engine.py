@@ -11,7 +11,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import docker.errors
 from docker.utils import socket as docker_socket
@@ -138,7 +138,7 @@ class Engine:
                 return
             raise
 
-    def upload(self, name: str, folder: str, archive: bytes) -> None:
+    def upload(self, name: str, folder: str, archive: bytes | IO[bytes]) -> None:
         """Unpack an archive into an existing folder of a container that was created."""
         with mapped(f"write files into container {name}"):
             self._client.put_archive(name, folder, archive)
@@ -158,19 +158,16 @@ class Engine:
             chunks, _ = self._client.get_archive(name, path)
             return member_count(chunks, stop=2) < 2
 
-    def log_end(self, name: str, *, lines: int) -> str:
-        """The last lines of both outputs; empty when there is none."""
+    def log_end(self, name: str, *, lines: int | None) -> str:
+        """The last lines of both outputs, all of them for None; empty when there is none.
+
+        Podman 4.3 cuts lines longer than its buffer where they are counted from the end.
+        """
         try:
             with mapped(f"read the log of container {name}"):
-                data: bytes = self._client.logs(name, stdout=True, stderr=True, tail=lines)
+                data: bytes = self._client.logs(name, stdout=True, stderr=True, tail="all" if lines is None else lines)
         except NoSuchObject:
             return ""
-        return data.decode(errors="replace")
-
-    def log_out(self, name: str) -> str:
-        """All of standard output."""
-        with mapped(f"read the log of container {name}"):
-            data: bytes = self._client.logs(name, stdout=True, stderr=False)
         return data.decode(errors="replace")
 
     def log_stream(self, name: str, *, follow: bool, lines: int) -> Iterator[bytes]:

@@ -11,24 +11,26 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mooring.domain.model.desired import File, Probe, Resources
-from mooring.domain.model.identity import Identity, Ref
-from mooring.drivers.docker.archive import Entry, render_archive
+from mooring.domain.model.desired import File, Folder, Mount, Probe, Resources
+from mooring.domain.model.identity import Identity, Ref, child
+from mooring.drivers.docker.archive import Entry, pack_folder, render_archive
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
+from mooring.targets.docker.networks import check_owner
 from mooring.targets.docker.options import DockerOptions
+from mooring.targets.errors import NoSuchObject
 
 Fill = Callable[[File], bytes]
 
 
 @dataclass(frozen=True)
 class BoxMount:
-    """A volume by its name in the engine, and the owner that its root gets while it is empty."""
+    """A volume by its name in the engine, and the owner that its root gets while it is empty; never a `foreign` one's."""
 
     volume: str
     path: str
@@ -36,6 +38,7 @@ class BoxMount:
     gid: int
     mode: int
     read_only: bool = False
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,10 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Publish:
-    """A port of the container on an address of the engine's machine."""
+    """A port of the container on an address of the engine's machine; an empty address is all of them.
+
+    Podman 4.3 takes `0.0.0.0` for a destination, which no packet has.
+    """
 
     inner: int
     port: int
@@ -78,6 +84,7 @@ class Box:
     fingerprint: str = ""
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[File, ...] = ()
+    folders: tuple[Folder, ...] = ()
     mounts: tuple[BoxMount, ...] = ()
     resources: Resources = field(default_factory=Resources)
     networks: tuple[Attachment, ...] = ()
@@ -102,8 +109,12 @@ def observed_limits(host_config: Mapping[str, Any]) -> str:
     return f"{host_config.get('Memory') or 0}/{host_config.get('NanoCpus') or 0}/{policy}"
 
 
-def render_box(box: Box, options: DockerOptions) -> dict[str, Any]:
-    """The engine's configuration object. The image's entry point and user are always replaced."""
+def render_box(box: Box, options: DockerOptions, *, podman: bool = False) -> dict[str, Any]:
+    """The engine's configuration object. The image's entry point and user are always replaced.
+
+    Its health check is switched off, too: readiness is our own probe. Podman 4 asks systemd about any health check, also
+    about none, so it hears nothing of it.
+    """
     host: dict[str, Any] = {
         "Binds": [f"{item.volume}:{item.path}:{'ro' if item.read_only else 'rw'},nocopy" for item in box.mounts],
         "CapDrop": ["ALL"],
@@ -137,7 +148,7 @@ def render_box(box: Box, options: DockerOptions) -> dict[str, Any]:
         "Labels": render_labels(box),
         "StopSignal": box.stop_signal,
         "StopTimeout": box.stop_grace_s,
-        "Healthcheck": {"Test": ["NONE"]},
+        **({} if podman else {"Healthcheck": {"Test": ["NONE"]}}),
         "ExposedPorts": {f"{item.inner}/tcp": {} for item in box.publish},
         "HostConfig": host,
         "NetworkingConfig": {"EndpointsConfig": {item.network: {"Aliases": list(item.aliases)} for item in first}},
@@ -162,6 +173,51 @@ def file_digest(salt: str, content: bytes) -> str:
     return hmac.new(salt.encode(), content, hashlib.sha256).hexdigest()[:32]
 
 
+def box_mounts(ref: Ref, mounts: Iterable[Mount]) -> tuple[BoxMount, ...]:
+    """Mounts by role as mounts by name."""
+    return tuple(
+        BoxMount(
+            item.volume if item.foreign else child(ref, item.volume),
+            item.path,
+            item.uid,
+            item.gid,
+            item.mode,
+            item.read_only,
+            item.foreign,
+        )
+        for item in mounts
+    )
+
+
+def ensure_volumes(engine: Engine, ref: Ref, identity: Identity, mounts: Iterable[Mount]) -> None:
+    """The volumes that `mounts` need; a foreign one is only looked for.
+
+    Raises:
+        Foreign: a volume in our place carries another identity.
+        NoSuchObject: a foreign one is not there.
+    """
+    for mount in mounts:
+        if mount.foreign:
+            if engine.volume(mount.volume) is None:
+                raise NoSuchObject(
+                    f"there is no volume {mount.volume}, which {ref} mounts at {mount.path}",
+                    resolution="Create the volume, or correct its name in the manifest.",
+                )
+        else:
+            ensure_volume(engine, ref, identity, mount.volume)
+
+
+def ensure_volume(engine: Engine, ref: Ref, identity: Identity, role: str) -> None:
+    """One volume of an owner.
+
+    Raises:
+        Foreign: it carries another identity.
+    """
+    name = child(ref, role)
+    engine.create_volume(name, tag.owner_labels(ref, identity, role))
+    check_owner((engine.volume(name) or {}).get("Labels"), ref, identity, f"volume {name}")
+
+
 def ensure_box(engine: Engine, box: Box, options: DockerOptions, fill: Fill) -> None:
     """Create the container with its files, its volumes' owners and its networks; it is not started.
 
@@ -169,16 +225,19 @@ def ensure_box(engine: Engine, box: Box, options: DockerOptions, fill: Fill) -> 
         NameTaken: there is a container of that name.
     """
     contents = {item.path: (item, fill(item)) for item in box.files}
-    config = render_box(box, options)
+    config = render_box(box, options, podman=engine.podman)
     if contents:
         salt = secrets.token_hex(8)
         digests = {path: file_digest(salt, content) for path, (_, content) in contents.items()}
         config["Labels"] |= {tag.SALT: salt, tag.FILES: json.dumps(digests, sort_keys=True)}
     engine.create(box.name, config)
     for mount in box.mounts:
-        if not mount.read_only and engine.empty_folder(box.name, mount.path):
+        if not mount.read_only and not mount.foreign and engine.empty_folder(box.name, mount.path):
             _own(engine, box.name, mount)
     _upload(engine, box, contents)
+    for folder in box.folders:
+        with pack_folder(Path(folder.source), folder.path.strip("/"), uid=folder.uid, gid=folder.gid) as packed:
+            engine.upload(box.name, "/", packed)
     for attachment in box.networks[1:]:
         engine.connect(attachment.network, box.name, aliases=attachment.aliases)
 

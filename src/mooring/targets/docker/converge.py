@@ -19,7 +19,7 @@ from mooring.domain.model.secret import SecretKey
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker import networks, ports, sites
-from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Publish, ensure_box
+from mooring.targets.docker.boxes import Attachment, Box, Publish, box_mounts, ensure_box, ensure_volume, ensure_volumes
 from mooring.targets.docker.caddyfile import HTTP
 from mooring.targets.docker.images import ensure_image
 from mooring.targets.docker.options import DockerOptions
@@ -72,8 +72,8 @@ class Converger:
                 networks.remove_network(self.engine, move.name)
             case "link":
                 return bool(networks.connect_links(self.engine, move.name, tag.links_label(want.links)))
-            case "volume":
-                self._volume(want, move.name, move.volume.role if move.volume else "")
+            case "volume" if move.volume is not None:
+                ensure_volume(self.engine, want.ref, want.identity, move.volume.role)
             case "create" if move.unit is not None:
                 self._create(want, move.unit, move.index)
             case "replace" if move.unit is not None:
@@ -88,7 +88,7 @@ class Converger:
             case "site" if move.endpoint is not None:
                 sites.ensure_site(self.engine, self.options, want.ref, want.identity, move.endpoint, secret=self.secret)
             case "unsite":
-                sites.remove_site(self.engine, move.name)
+                sites.remove_site(self.engine, self.options, move.name)
             case _:
                 raise AssertionError(f"a move without its object: {move.verb}")
         return True
@@ -140,11 +140,6 @@ class Converger:
             if owner in {want.ref, sites.OWNER}:
                 self.engine.connect(name, container, aliases=_aliases(labels))
 
-    def _volume(self, want: Desired, name: str, role: str) -> None:
-        self.engine.create_volume(name, tag.owner_labels(want.ref, want.identity, role))
-        found = self.engine.volume(name) or {}
-        networks.check_owner(found.get("Labels"), want.ref, want.identity, f"volume {name}")
-
     def _replace(self, want: Desired, move: Move, unit: Unit) -> bool:
         """A running one is asked to stop now and made anew by a later pass; a dead one is made anew now."""
         item = self._owned(want, move.name)
@@ -183,8 +178,7 @@ class Converger:
 
     def _create(self, want: Desired, unit: Unit, index: int) -> None:
         name = tag.replica_name(want.ref, unit.workload.role, index)
-        for mount in unit.workload.mounts:
-            self._volume(want, child(want.ref, mount.volume), mount.volume)
+        ensure_volumes(self.engine, want.ref, want.identity, unit.workload.mounts)
         ensure_image(self.engine, self.options, unit.workload.image.reference)
         box = self._box(want, unit, index)
         if unit.purpose == "gateway":
@@ -224,10 +218,8 @@ class Converger:
             fingerprint=unit.fingerprint,
             env=workload.env,
             files=workload.files,
-            mounts=tuple(
-                BoxMount(child(want.ref, item.volume), item.path, item.uid, item.gid, item.mode, item.read_only)
-                for item in workload.mounts
-            ),
+            mounts=box_mounts(want.ref, workload.mounts),
+            folders=workload.folders,
             resources=workload.resources,
             networks=tuple(attachments),
             stop_grace_s=workload.stop_grace_s,

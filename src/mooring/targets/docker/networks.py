@@ -8,6 +8,7 @@ from typing import Any
 
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.drivers.docker.engine import Engine
+from mooring.drivers.docker.routes import local_subnets
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.subnets import plan_subnets
@@ -101,9 +102,11 @@ def networks_of(container: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _used(engine: Engine) -> list[str]:
-    return [
+    """Subnets of the engine's networks, and those that this machine routes elsewhere when the engine runs on it."""
+    found = [
         str(config["Subnet"])
         for network in engine.networks()
         for config in ((network.get("IPAM") or {}).get("Config") or ())
         if config.get("Subnet")
     ]
+    return found + (local_subnets() if engine.address.local else [])

@@ -60,7 +60,7 @@ class Looker:
                 word = labels.get(tag.ROLE, "").removeprefix("gateway-")
                 endpoints[word] = EndpointSeen(word, f"http://127.0.0.1:{port}", port)
         volumes = self._volumes(ref, objects)
-        endpoints |= sites.observe_sites(self.engine, ref, nets, objects)
+        endpoints |= sites.observe_sites(self.engine, self.options, ref, nets, objects)
         return Observed(
             ref=ref,
             at=at,

@@ -44,6 +44,7 @@ class DockerOptions:
         network_pool: subnets of our networks are taken from here.
         network_prefix: size of one of them.
         ingress_image: image of Caddy 2.
+        ingress_name: name of the shared ingress; another one lets two installations serve hosts on one engine.
         engine_image: image of Mooring's own tasks.
         http_port: where the shared ingress listens for HTTP.
         https_port: where it listens for HTTPS.
@@ -57,6 +58,7 @@ class DockerOptions:
     network_pool: str = "10.213.0.0/16"
     network_prefix: int = 27
     ingress_image: str = "caddy:2"
+    ingress_name: str = "mooring-ingress"
     engine_image: str = f"mooring-engine:{__version__}"
     http_port: int = 80
     https_port: int = 443

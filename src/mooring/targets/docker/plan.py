@@ -89,7 +89,7 @@ def plan_moves(want: Desired, seen: Observed, options: DockerOptions) -> tuple[M
     containers = {
         item.name: item for item in seen.objects.values() if item.kind == "container" and _matters(item, want, units)
     }
-    refused = tuple(_refusals(want, seen, units, containers))
+    refused = tuple(_refusals(want, seen, units, containers, options))
     if refused:
         return refused
     moves: list[Move] = []
@@ -132,9 +132,10 @@ def _refusals(
     seen: Observed,
     units: tuple[Unit, ...],
     containers: Mapping[str, ObjectSeen],
+    options: DockerOptions,
 ) -> Iterator[Move]:
     wanted = {child(want.ref, volume.role) for volume in want.volumes}
-    wanted |= {child(want.ref, mount.volume) for unit in units for mount in unit.workload.mounts}
+    wanted |= {child(want.ref, mount.volume) for unit in units for mount in unit.workload.mounts if not mount.foreign}
     if want.network:
         wanted.add(child(want.ref, networks.MAIN))
     for item in seen.objects.values():
@@ -147,18 +148,20 @@ def _refusals(
         if foreign and concerned:
             why = "it carries no identity of ours" if item.identity is None else "it carries another identity"
             yield Move(Change("replace", f"{item.kind} {item.name}", why, "refused"), "refuse", item.name)
-    yield from _taken_hosts(want, seen)
+    yield from _taken_hosts(want, seen, options)
     if any(endpoint.hosts for endpoint in want.endpoints):
-        ingress = seen.objects.get(f"ingress {sites.INGRESS}")
+        ingress = seen.objects.get(f"ingress {options.ingress_name}")
         if ingress is not None and (
             ingress.identity is None or ingress.identity.installation != want.identity.installation
         ):
             why = "it is not this installation's"
-            yield Move(Change("replace", f"container {sites.INGRESS}", why, "refused"), "refuse", sites.INGRESS)
+            yield Move(
+                Change("replace", f"container {options.ingress_name}", why, "refused"), "refuse", options.ingress_name
+            )
 
 
-def _taken_hosts(want: Desired, seen: Observed) -> Iterator[Move]:
-    ingress = seen.objects.get(f"ingress {sites.INGRESS}")
+def _taken_hosts(want: Desired, seen: Observed, options: DockerOptions) -> Iterator[Move]:
+    ingress = seen.objects.get(f"ingress {options.ingress_name}")
     if ingress is None:
         return
     owners: Mapping[str, list[str]] = json.loads(ingress.detail.get("hosts", "{}"))
@@ -275,18 +278,18 @@ def _sites(want: Desired, seen: Observed, options: DockerOptions) -> Iterator[Mo
     main = child(want.ref, networks.MAIN)
     if served:
         box = sites.ingress_box(options, want.identity.installation)
-        item = seen.objects.get(f"ingress {sites.INGRESS}")
-        name = f"container {sites.INGRESS}"
+        item = seen.objects.get(f"ingress {options.ingress_name}")
+        name = f"container {options.ingress_name}"
         if item is None:
-            yield Move(Change("create", name, "it is missing"), "ingress", sites.INGRESS)
+            yield Move(Change("create", name, "it is missing"), "ingress", options.ingress_name)
         elif item.fingerprint != box.fingerprint:
             change = Change("replace", name, "what it is made from changed", "restart")
-            yield Move(change, "ingress", sites.INGRESS)
+            yield Move(change, "ingress", options.ingress_name)
         elif item.detail["state"] != "running":
-            yield Move(Change("start", name, f"it is {item.detail['state']}"), "ingress", sites.INGRESS)
+            yield Move(Change("start", name, f"it is {item.detail['state']}"), "ingress", options.ingress_name)
         if item is None or main not in item.detail["networks"].split(","):
             change = Change("update", name, f"it is not connected to {main}")
-            yield Move(change, "connect", sites.INGRESS)
+            yield Move(change, "connect", options.ingress_name)
     for endpoint in served:
         site = caddyfile.site_name(want.ref, endpoint)
         wanted.add(site)

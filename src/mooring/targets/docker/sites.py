@@ -22,11 +22,10 @@ from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import caddyfile
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Publish, ensure_box
-from mooring.targets.docker.networks import MAIN, PUBLISH, ensure_network, networks_of
+from mooring.targets.docker.networks import MAIN, PUBLISH, ensure_network, networks_of, remove_network
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.errors import Foreign, NameTaken, SiteRefused
 
-INGRESS = "mooring-ingress"
 OWNER = Ref("Ingress", "mooring", "shared")
 USER = (65532, 65532)
 RELOAD_S = 10.0
@@ -37,7 +36,7 @@ def ingress_box(options: DockerOptions, installation: str) -> Box:
     """The shared ingress; pure."""
     main = File(caddyfile.MAIN_FILE, (caddyfile.render_main(),), mode=0o644)
     box = Box(
-        name=INGRESS,
+        name=options.ingress_name,
         ref=OWNER,
         identity=Identity(installation, "ingress"),
         role="ingress",
@@ -49,13 +48,13 @@ def ingress_box(options: DockerOptions, installation: str) -> Box:
         env=(("XDG_CONFIG_HOME", "/data/config"), ("XDG_DATA_HOME", "/data"), ("HOME", "/data")),
         files=(main,),
         mounts=(
-            BoxMount(f"{INGRESS}-data", "/data", *USER, 0o700),
-            BoxMount(f"{INGRESS}-sites", caddyfile.SITES, *USER, 0o700),
+            BoxMount(f"{options.ingress_name}-data", "/data", *USER, 0o700),
+            BoxMount(f"{options.ingress_name}-sites", caddyfile.SITES, *USER, 0o700),
         ),
         resources=Resources(memory_bytes=512 << 20),
         publish=(
-            Publish(caddyfile.HTTP, options.http_port, "0.0.0.0"),  # noqa: S104 - the ingress serves the world
-            Publish(caddyfile.HTTPS, options.https_port, "0.0.0.0"),  # noqa: S104
+            Publish(caddyfile.HTTP, options.http_port, ""),
+            Publish(caddyfile.HTTPS, options.https_port, ""),
         ),
         # The official image's program carries this file capability, and does not start where it is out of reach.
         capabilities=("NET_BIND_SERVICE",),
@@ -68,19 +67,25 @@ def _marked(box: Box, facts: tuple[str, ...]) -> Box:
     return dataclasses.replace(box, fingerprint=tag.digest(list(facts)))
 
 
-def observe_sites(engine: Engine, ref: Ref, nets: list[str], objects: dict[str, ObjectSeen]) -> dict[str, EndpointSeen]:
+def observe_sites(
+    engine: Engine,
+    options: DockerOptions,
+    ref: Ref,
+    nets: list[str],
+    objects: dict[str, ObjectSeen],
+) -> dict[str, EndpointSeen]:
     """Put the ingress and the sites of `ref` into `objects`; the endpoints that are served."""
-    item = engine.container(INGRESS)
+    item = engine.container(options.ingress_name)
     if item is None:
         return {}
     labels = (item.get("Config") or {}).get("Labels") or {}
     running = bool(item["State"].get("Running"))
-    heads = read_sites(engine)
+    heads = read_sites(engine, options.ingress_name)
     attached = networks_of(item)
     hosts = {host: [head["kind"], head["namespace"], head["name"]] for head in heads.values() for host in head["hosts"]}
-    objects[f"ingress {INGRESS}"] = ObjectSeen(
+    objects[f"ingress {options.ingress_name}"] = ObjectSeen(
         "ingress",
-        INGRESS,
+        options.ingress_name,
         labels.get(tag.FINGERPRINT, ""),
         tag.identity_of(labels),
         {
@@ -100,14 +105,14 @@ def observe_sites(engine: Engine, ref: Ref, nets: list[str], objects: dict[str, 
     return served
 
 
-def read_sites(engine: Engine) -> dict[str, Mapping[str, Any]]:
+def read_sites(engine: Engine, name: str) -> dict[str, Mapping[str, Any]]:
     """The first lines of all sites of the ingress, by the site's name."""
     found: dict[str, Mapping[str, Any]] = {}
-    for path, content in (engine.download(INGRESS, caddyfile.SITES) or {}).items():
-        name = path.rpartition("/")[2]
-        head = caddyfile.read_head(content.decode(errors="replace")) if name.endswith(".caddy") else None
+    for path, content in (engine.download(name, caddyfile.SITES) or {}).items():
+        site = path.rpartition("/")[2]
+        head = caddyfile.read_head(content.decode(errors="replace")) if site.endswith(".caddy") else None
         if head is not None:
-            found[name.removesuffix(".caddy")] = head
+            found[site.removesuffix(".caddy")] = head
     return found
 
 
@@ -119,17 +124,19 @@ def ensure_ingress(engine: Engine, options: DockerOptions, installation: str, fi
         PortTaken: something else listens on its ports.
     """
     box = ingress_box(options, installation)
-    item = engine.container(INGRESS)
+    item = engine.container(options.ingress_name)
     if item is not None:
         labels = (item.get("Config") or {}).get("Labels") or {}
         found = tag.identity_of(labels)
         if found is None or found.installation != installation:
-            raise Foreign(f"container {INGRESS} is in the way of the ingress: it is not this installation's")
+            raise Foreign(
+                f"container {options.ingress_name} is in the way of the ingress: it is not this installation's"
+            )
         if labels.get(tag.FINGERPRINT) == box.fingerprint and item["State"].get("Status") != "created":
-            engine.start(INGRESS)
+            engine.start(options.ingress_name)
             return
-        engine.stop(INGRESS, grace_s=5)
-        engine.remove(INGRESS)
+        engine.stop(options.ingress_name, grace_s=5)
+        engine.remove(options.ingress_name)
     network = ensure_network(
         engine, options, ref=OWNER, identity=box.identity, role=PUBLISH, internal=False, fingerprint=box.fingerprint
     )
@@ -139,13 +146,13 @@ def ensure_ingress(engine: Engine, options: DockerOptions, installation: str, fi
         ensure_box(engine, dataclasses.replace(box, networks=(Attachment(network),)), options, fill)
     except NameTaken:
         # Another instance's pass made it at the same moment.
-        engine.start(INGRESS)
+        engine.start(options.ingress_name)
         return
-    for head in read_sites(engine).values():
+    for head in read_sites(engine, options.ingress_name).values():
         owner = child(Ref(head["kind"], head["namespace"], head["name"]), MAIN)
         if engine.network(owner) is not None:
-            engine.connect(owner, INGRESS)
-    engine.start(INGRESS)
+            engine.connect(owner, options.ingress_name)
+    engine.start(options.ingress_name)
 
 
 def ensure_site(
@@ -163,26 +170,43 @@ def ensure_site(
         for ending, key in (("crt", "tls.crt"), ("key", "tls.key")):
             content = secret(SecretKey(endpoint.tls.secret, key, endpoint.tls.version))
             entries.append(_entry(f"{name}.{ending}", content))
-    engine.upload(INGRESS, caddyfile.SITES, render_archive(entries))
+    engine.upload(options.ingress_name, caddyfile.SITES, render_archive(entries))
     check = f"{caddyfile.SITES}/{name}.check"
     code, words = engine.run(
-        INGRESS, ["caddy", "validate", "--config", check, "--adapter", "caddyfile"], timeout_s=30, user=_user()
+        options.ingress_name,
+        ["caddy", "validate", "--config", check, "--adapter", "caddyfile"],
+        timeout_s=30,
+        user=_user(),
     )
     if code != 0:
-        _delete(engine, [f"{name}.new", f"{name}.check"])
+        _delete(engine, options.ingress_name, [f"{name}.new", f"{name}.check"])
         raise SiteRefused(f"the ingress does not accept the endpoint {endpoint.name} of {ref}", details=words[-2000:])
-    engine.upload(INGRESS, caddyfile.SITES, render_archive([_entry(f"{name}.caddy", text.encode())]))
-    _delete(engine, [f"{name}.new", f"{name}.check"])
-    reload_sites(engine)
+    engine.upload(options.ingress_name, caddyfile.SITES, render_archive([_entry(f"{name}.caddy", text.encode())]))
+    _delete(engine, options.ingress_name, [f"{name}.new", f"{name}.check"])
+    reload_sites(engine, options.ingress_name)
 
 
-def remove_site(engine: Engine, name: str) -> None:
-    """Take a site away and let the ingress forget it; safe to repeat."""
-    _delete(engine, [f"{name}.{ending}" for ending in ("caddy", "new", "check", "crt", "key")])
-    reload_sites(engine)
+def remove_site(engine: Engine, options: DockerOptions, name: str) -> None:
+    """Take a site away and let the ingress forget it; safe to repeat.
+
+    With the last site the ingress goes too, and its ports are free again; certificates stay on its volume.
+    """
+    ingress = options.ingress_name
+    item = engine.container(ingress)
+    if item is None:
+        return
+    if not item["State"].get("Running"):
+        engine.start(ingress)
+    _delete(engine, ingress, [f"{name}.{ending}" for ending in ("caddy", "new", "check", "crt", "key")])
+    if read_sites(engine, ingress):
+        reload_sites(engine, ingress)
+        return
+    engine.stop(ingress, grace_s=5)
+    engine.remove(ingress)
+    remove_network(engine, child(OWNER, PUBLISH))
 
 
-def reload_sites(engine: Engine) -> None:
+def reload_sites(engine: Engine, ingress: str) -> None:
     """Let the ingress read its files again. Just after its start it needs a moment before it listens to us.
 
     Raises:
@@ -191,7 +215,7 @@ def reload_sites(engine: Engine) -> None:
     deadline = time.monotonic() + RELOAD_S
     while True:
         code, words = engine.run(
-            INGRESS,
+            ingress,
             ["caddy", "reload", "--config", caddyfile.MAIN_FILE, "--adapter", "caddyfile"],
             timeout_s=RELOAD_S,
             user=_user(),
@@ -203,8 +227,8 @@ def reload_sites(engine: Engine) -> None:
         time.sleep(0.2)
 
 
-def _delete(engine: Engine, names: list[str]) -> None:
-    engine.run(INGRESS, ["rm", "-f", *(f"{caddyfile.SITES}/{name}" for name in names)], timeout_s=30, user=_user())
+def _delete(engine: Engine, ingress: str, names: list[str]) -> None:
+    engine.run(ingress, ["rm", "-f", *(f"{caddyfile.SITES}/{name}" for name in names)], timeout_s=30, user=_user())
 
 
 def _entry(name: str, content: bytes) -> Entry:

@@ -20,7 +20,7 @@ from mooring.drivers.docker.engine import Engine
 from mooring.errors import MooringError
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker import networks
-from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Fill, ensure_box
+from mooring.targets.docker.boxes import Attachment, Box, Fill, box_mounts, ensure_box, ensure_volumes
 from mooring.targets.docker.images import ensure_image
 from mooring.targets.docker.observe import read_time
 from mooring.targets.docker.options import DockerOptions
@@ -63,8 +63,7 @@ class Tasks:
             return
         image = task.image.reference if task.image is not None else self.options.engine_image
         ensure_image(self.engine, self.options, image)
-        for mount in task.mounts:
-            self._volume(task, mount.volume)
+        ensure_volumes(self.engine, task.place, task.identity, task.mounts)
         try:
             ensure_box(self.engine, self._box(task, image), self.options, self.fill)
         except NameTaken:
@@ -92,7 +91,7 @@ class Tasks:
             messages = read_messages(self.engine.log_end(name, lines=TAIL_LINES).splitlines())
             return TaskState("running", progress=messages.progress, log_tail=_tail(messages))
         late = started is not None and ended is not None and ended - started > deadline
-        output = self.engine.log_end(name, lines=TAIL_LINES)
+        output = self.engine.log_end(name, lines=None if self.engine.podman else TAIL_LINES)
         return verdict(
             name,
             messages=read_messages(output.splitlines()),
@@ -140,12 +139,6 @@ class Tasks:
         labels: Mapping[str, str] = (item.get("Config") or {}).get("Labels") or {}
         return labels if labels.get(tag.INSTALLATION) == self.installation else {}
 
-    def _volume(self, task: TaskSpec, role: str) -> None:
-        name = child(task.place, role)
-        self.engine.create_volume(name, tag.owner_labels(task.place, task.identity, role))
-        found = self.engine.volume(name) or {}
-        networks.check_owner(found.get("Labels"), task.place, task.identity, f"volume {name}")
-
     def _box(self, task: TaskSpec, image: str) -> Box:
         return Box(
             name=task.name,
@@ -159,10 +152,8 @@ class Tasks:
             restart=False,
             env=task.env,
             files=task.files,
-            mounts=tuple(
-                BoxMount(child(task.place, item.volume), item.path, item.uid, item.gid, item.mode, item.read_only)
-                for item in task.mounts
-            ),
+            mounts=box_mounts(task.place, task.mounts),
+            folders=task.folders,
             resources=task.resources,
             networks=self._networks(task),
             stop_grace_s=CANCEL_GRACE_S,
