@@ -63,10 +63,11 @@ async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float,
 
 async def _execute(services: Services, ref: Ref, *, until: float, live: bool) -> Pass:
     trouble_since: float | None = None
+    first = True
     while True:
         try:
-            result = await reconcile(services, ref, live=live)
-            live, trouble_since = False, None
+            result = await reconcile(services, ref, live=first and live, asked=first)
+            first, trouble_since = False, None
         except MooringError as error:
             if error.retry is Retry.NEVER:
                 raise

@@ -28,7 +28,7 @@ from mooring.domain.instance.ledger import Ledger, dump_ledger, load_ledger
 from mooring.domain.instance.outcome import finish, place_of
 from mooring.domain.instance.snapshot import decide_conditions, rfc3339, take_snapshot, wanted_replicas
 from mooring.domain.instance.subject import PinnedRelease, Subject
-from mooring.domain.lifecycle import Snapshot, State, next_state, output
+from mooring.domain.lifecycle import Snapshot, State, is_settled, next_state, output
 from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Observed
@@ -91,11 +91,12 @@ class _Work:
         return [one for one in self.operations if one.phase == "Pending"]
 
 
-async def reconcile(services: Services, ref: Ref, *, live: bool = False) -> Pass:
+async def reconcile(services: Services, ref: Ref, *, live: bool = False, asked: bool = False) -> Pass:
     """One pass.
 
     Args:
         live: bypass the target's caches and compare the files inside replicas.
+        asked: a person asks: what failed is tried again without its pause.
 
     Raises:
         UnknownInstance: there is no such document.
@@ -105,13 +106,13 @@ async def reconcile(services: Services, ref: Ref, *, live: bool = False) -> Pass
     if doc is None:
         raise UnknownInstance(f"{ref} does not exist.")
     try:
-        return await _pass(services, doc, live=live)
+        return await _pass(services, doc, live=live, asked=asked)
     except VersionConflict:
         # Somebody changed the spec or asked for something meanwhile: start from what is there now.
         return Pass(State.STARTING, str(doc.status.get("phase", "")), settled=False, requeue_s=0.05)
 
 
-async def _pass(services: Services, doc: Document, *, live: bool) -> Pass:
+async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -> Pass:
     work = _Work(
         doc=doc,
         spec=OdooInstanceSpec.model_validate(doc.spec),
@@ -127,9 +128,9 @@ async def _pass(services: Services, doc: Document, *, live: bool) -> Pass:
     seen = await services.target.observe(doc.ref, live=live or barrier)
     held = _merge([hold_of(one) for one in work.running])
     snapshot = _snapshot(work, seen, pending=False)
-    asked = output(next_state(work.ledger.state, snapshot))
+    goal = output(next_state(work.ledger.state, snapshot))
     pending, removed = False, True
-    desired = _desired(work, asked_web=asked.web, asked_cron=asked.cron, held=held)
+    desired = _desired(work, asked_web=goal.web, asked_cron=goal.cron, held=held)
     if desired is not None and snapshot.data_present:
         for change in await services.target.converge(desired, seen):
             services.emit(Event(doc.ref, "change", f"{change.action} {change.object}: {change.reason}"))
@@ -137,11 +138,13 @@ async def _pass(services: Services, doc: Document, *, live: bool) -> Pass:
         removed = _is_removal(work) and not pending
     snapshot = replace(snapshot, ready=snapshot.ready and not pending)
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
-    wait_s, ended = await _operate(services, work, seen, pending=pending, removed=removed)
-    if ended is not None:
-        return ended
-    if not work.running and work.problem is None:
-        await _begin(services, work, seen)
+    before = len(work.running)
+    wait_s, gone = await _operate(services, work, seen, pending=pending, removed=removed)
+    if gone is not None:
+        return gone
+    # What ended changed the ledger: the next pass decides from a state that knows it.
+    if len(work.running) == before and work.problem is None:
+        await _begin(services, work, seen, asked=asked)
     return await _conclude(services, work, seen, snapshot, desired, pending=pending, wait_s=wait_s)
 
 
@@ -281,7 +284,7 @@ async def _save_ledger(services: Services, work: _Work, ledger: Ledger) -> None:
     work.doc = await update_status(services, work.doc, lambda status: {**status, "ledger": dump_ledger(ledger)})
 
 
-async def _begin(services: Services, work: _Work, seen: Observed) -> None:
+async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool) -> None:
     """Begin the next operation, if there is one."""
     known = work.subject is not None and work.access is not None and work.access.ready
     choice = decide_next(
@@ -290,18 +293,18 @@ async def _begin(services: Services, work: _Work, seen: Observed) -> None:
         running=[one.type for one in work.running],
         waiting=[Asked(one, one.type) for one in work.waiting],
         place=_place(work),
-        provisionable=known and _backed_off(services, work, OperationType.PROVISION),
+        provisionable=known and (asked or _backed_off(services, work, OperationType.PROVISION)),
         wanted=work.pinned.release.digest if work.pinned else "",
         auto_upgrade=work.spec.auto_upgrade.enabled,
         generation=work.doc.generation,
     )
     match choice:
-        case Begin(asked):
-            operation: ops.Operation = asked.key
+        case Begin(waiting):
+            operation: ops.Operation = waiting.key
             await _accept(services, work, operation, seen)
-        case Refuse(asked, reason, brief):
+        case Refuse(waiting, reason, brief):
             error = {"code": "MOOR-614", "reason": reason, "brief": brief, "resolution": "Ask again later."}
-            await ops.end(services, asked.key, "Failed", error=error)
+            await ops.end(services, waiting.key, "Failed", error=error)
         case Create(kind, spec):
             if kind is OperationType.DELETE:
                 spec = {"purge": work.doc.meta.get("purge") is True}
@@ -399,7 +402,7 @@ async def _conclude(
         services.emit(Event(work.doc.ref, "phase", f"{work.doc.ref} is {phase}."))
     error = _final_error(work)
     busy = bool(running) and not all(one.stuck for one in running)
-    settled = not busy and not work.waiting and not pending and output(state).settled
+    settled = not busy and not work.waiting and not pending and is_settled(state, snapshot)
     if work.problem is not None and not busy:
         return Pass(state, phase, settled=True, requeue_s=BACK_OFF_S[2], error=work.problem)
     if error is not None and not busy and not work.waiting:

@@ -174,6 +174,12 @@ def output(state: State) -> Output:
     return OUTPUTS[state]
 
 
+def is_settled(state: State, seen: Snapshot) -> bool:
+    """Whether nothing changes by waiting; an empty database that waits for data is settled, too."""
+    awaits_data = state is State.PROVISIONING and seen.provisioned and not seen.init_wanted
+    return OUTPUTS[state].settled or awaits_data
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Why a state is not the wanted one, and the way out of it."""
