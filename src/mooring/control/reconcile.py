@@ -402,7 +402,9 @@ async def _conclude(
         services.emit(Event(work.doc.ref, "phase", f"{work.doc.ref} is {phase}."))
     error = _final_error(work)
     busy = bool(running) and not all(one.stuck for one in running)
-    settled = not busy and not work.waiting and not pending and is_settled(state, snapshot)
+    # A release that is still being asked what it is may mean an upgrade, and one that was just asked has not begun it.
+    known = work.problem is not None or (work.pinned is not None and (up_to_date or not _upgradable(work)))
+    settled = known and not busy and not work.waiting and not pending and is_settled(state, snapshot)
     if work.problem is not None and not busy:
         return Pass(state, phase, settled=True, requeue_s=BACK_OFF_S[2], error=work.problem)
     if error is not None and not busy and not work.waiting:
@@ -412,6 +414,12 @@ async def _conclude(
     if busy:
         return Pass(state, phase, settled=False, requeue_s=MOVING_S if wait_s is None else wait_s)
     return Pass(state, phase, settled=False, requeue_s=MOVING_S if pending else STARTING_S)
+
+
+def _upgradable(work: _Work) -> bool:
+    """Whether a release that does not run yet will be taken up by itself."""
+    latched = work.ledger.latched.get(OperationType.UPGRADE.value) == work.doc.generation
+    return work.ledger.initialized and work.spec.auto_upgrade.enabled and not latched and not work.deleting
 
 
 def _final_error(work: _Work) -> MooringError | None:
