@@ -401,13 +401,14 @@ async def _conclude(
     if phase != before:
         services.emit(Event(work.doc.ref, "phase", f"{work.doc.ref} is {phase}."))
     error = _final_error(work)
+    known_data = work.ledger.initialized
     busy = bool(running) and not all(one.stuck for one in running)
     # A release that is still being asked what it is may mean an upgrade, and one that was just asked has not begun it.
     known = work.problem is not None or (work.pinned is not None and (up_to_date or not _upgradable(work)))
     settled = known and not busy and not work.waiting and not pending and is_settled(state, snapshot)
     if work.problem is not None and not busy:
         return Pass(state, phase, settled=True, requeue_s=BACK_OFF_S[2], error=work.problem)
-    if error is not None and not busy and not work.waiting:
+    if error is not None and not busy and not work.waiting and (is_settled(state, snapshot) or not known_data):
         return Pass(state, phase, settled=True, requeue_s=None, error=error)
     if settled:
         return Pass(state, phase, settled=True, requeue_s=None)

@@ -158,7 +158,8 @@ async def _append(services: Services, operation: Operation, record: StepRecord) 
 
 
 def _tell(services: Services, instance: Ref, record: StepRecord, step: Step | None) -> None:
-    reason = step.reason if step is not None else ""
+    undo = step.undo if step is not None and record.state in ("undoing", "undone", "undo-failed") else None
+    reason = undo.reason if undo is not None else step.reason if step is not None else ""
     text = f"{record.step}: {reason}" if record.state in ("intended", "undoing") else f"{record.step} {record.state}"
     if record.state in ("failed", "undo-failed") and isinstance(record.result, dict):
         text = f"{record.step} failed: {record.result.get('brief', '')}"

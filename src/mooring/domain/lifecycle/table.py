@@ -175,9 +175,12 @@ def output(state: State) -> Output:
 
 
 def is_settled(state: State, seen: Snapshot) -> bool:
-    """Whether nothing changes by waiting; an empty database that waits for data is settled, too."""
-    awaits_data = state is State.PROVISIONING and seen.provisioned and not seen.init_wanted
-    return OUTPUTS[state].settled or awaits_data
+    """Whether nothing changes by waiting: an empty database may wait for data; what ran before an upgrade has to run again."""
+    if state is State.PROVISIONING:
+        return seen.provisioned and not seen.init_wanted
+    if state is State.UPGRADE_FAILED:
+        return seen.ready
+    return OUTPUTS[state].settled
 
 
 @dataclass(frozen=True)
