@@ -129,6 +129,10 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     held = _merge([hold_of(one) for one in work.running])
     snapshot = _snapshot(work, seen, pending=False)
     goal = output(next_state(work.ledger.state, snapshot))
+    work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
+    # Before anything is rolled: an operation that begins now may be about to stop it all.
+    if not work.running and work.problem is None and await _begin(services, work, seen, asked=asked):
+        return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
     pending, removed = False, True
     desired = _desired(work, asked_web=goal.web, asked_cron=goal.cron, held=held)
     if desired is not None and snapshot.data_present:
@@ -138,13 +142,9 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
         removed = _is_removal(work) and not pending
     snapshot = replace(snapshot, ready=snapshot.ready and not pending)
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
-    before = len(work.running)
     wait_s, gone = await _operate(services, work, seen, pending=pending, removed=removed)
     if gone is not None:
         return gone
-    # What ended changed the ledger: the next pass decides from a state that knows it.
-    if len(work.running) == before and work.problem is None:
-        await _begin(services, work, seen, asked=asked)
     return await _conclude(services, work, seen, snapshot, desired, pending=pending, wait_s=wait_s)
 
 
@@ -284,8 +284,8 @@ async def _save_ledger(services: Services, work: _Work, ledger: Ledger) -> None:
     work.doc = await update_status(services, work.doc, lambda status: {**status, "ledger": dump_ledger(ledger)})
 
 
-async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool) -> None:
-    """Begin the next operation, if there is one."""
+async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool) -> bool:
+    """Begin the next operation, or end one that is refused; whether there was one."""
     known = work.subject is not None and work.access is not None and work.access.ready
     choice = decide_next(
         ledger=work.ledger,
@@ -313,8 +313,8 @@ async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool
             operation = await ops.create_operation(services, work.doc.ref, kind, spec, sequence=sequence)
             await _accept(services, work, operation, seen)
         case None:
-            return
-    work.operations = await ops.list_operations(services, work.doc.ref)
+            return False
+    return True
 
 
 async def _accept(services: Services, work: _Work, operation: ops.Operation, seen: Observed) -> None:

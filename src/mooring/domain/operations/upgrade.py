@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from mooring.domain.instance.conf import WEB_PORT
 from mooring.domain.instance.subject import DATA_DIR, PinnedRelease, Subject
 from mooring.domain.instance.tasks import (
     admin_connection,
@@ -21,19 +22,17 @@ from mooring.domain.instance.tasks import (
     owner_task,
     task_stem,
 )
-from mooring.domain.model.desired import File
 from mooring.domain.model.identity import Ref
-from mooring.domain.odoo.argv import argv_serve, argv_update
+from mooring.domain.odoo.argv import CONFIG_PATH, argv_update
 from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Ready, Step
 from mooring.domain.work.common import Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
 from mooring.domain.work.database import DatabaseVerify
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
-from mooring.domain.work.serve_probe import SCRIPT as SERVE_PROBE
+from mooring.domain.work.serve_probe import render_odoo_argv, render_probe_argv
 
 SWITCH = "switch"
 MIGRATE = "migrate"
-PROBE_PATH = "/run/mooring/serve_probe.py"
 PROBE_DEADLINE = timedelta(minutes=10)
 
 
@@ -85,18 +84,8 @@ def plan_upgrade(
         series=to.facts.series,
     )
     update = argv_update(to.odoo, database=database, modules=modules, install=install, program=to.facts.program)
-    serve = argv_serve(to.odoo, role="probe", program=to.facts.program)
-    probe_argv = (
-        "python3",
-        PROBE_PATH,
-        "--port",
-        "8069",
-        "--deadline",
-        str(int(PROBE_DEADLINE.total_seconds()) - 60),
-        "--",
-        *serve,
-    )
-    probe_file = File(PROBE_PATH, (SERVE_PROBE,), uid=to.facts.uid, gid=to.facts.gid, mode=0o600)
+    serve = render_odoo_argv(to.facts.program, CONFIG_PATH, database=database, port=WEB_PORT)
+    probe_argv = render_probe_argv(serve, port=WEB_PORT, deadline_s=int(PROBE_DEADLINE.total_seconds()) - 60)
     return Plan(
         OperationType.UPGRADE,
         steps=(
@@ -157,7 +146,7 @@ def plan_upgrade(
             Step(
                 "probe",
                 "A page is served before users are let in.",
-                odoo_task(target, stem("probe"), probe_argv, files=(probe_file,), probe=True, deadline=PROBE_DEADLINE),
+                odoo_task(target, stem("probe"), probe_argv, probe=True, deadline=PROBE_DEADLINE),
                 hold,
             ),
             Step(SWITCH, "The data is the new release's.", Note(), replace(hold, release=to.release.digest)),
