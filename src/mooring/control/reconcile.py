@@ -206,6 +206,14 @@ def _place(work: _Work) -> str:
     return place_of(Accepted(work.doc.ref, "", OperationType.PROVISION, {}, work.subject))
 
 
+def _rotated(work: _Work) -> bool:
+    """Whether the owner's password was changed here and Mooring is who changes it on the server."""
+    subject = work.subject
+    if subject is None or subject.server.admin is None or not work.ledger.owner_version:
+        return False
+    return subject.key(subject.owner_secret, "password").version != work.ledger.owner_version
+
+
 def _is_removal(work: _Work) -> bool:
     """Whether a deletion has come to the point where everything but volumes goes."""
     return any(
@@ -293,6 +301,7 @@ async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool
         running=[one.type for one in work.running],
         waiting=[Asked(one, one.type) for one in work.waiting],
         place=_place(work),
+        rotated=_rotated(work),
         provisionable=known and (asked or _backed_off(services, work, OperationType.PROVISION)),
         wanted=work.pinned.release.digest if work.pinned else "",
         auto_upgrade=work.spec.auto_upgrade.enabled,

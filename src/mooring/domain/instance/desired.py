@@ -67,6 +67,7 @@ def decide_desired(subject: Subject, output: Output, hold: Hold) -> Desired:
         endpoints=(decide_endpoint(subject),),
         policy=Policy("none" if subject.environment == "Staging" else "open"),
         links=links(subject),
+        notes=(("spec", subject.spec.model_dump_json(by_alias=True, exclude_unset=True)),),
     )
 
 

@@ -31,6 +31,7 @@ class Ledger:
         environment: settled once; empty before.
         database: settled once; empty before.
         provisioned: where: `server/database`; empty before.
+        owner_version: of the owner role's password that the server knows; empty before.
         initialized: Odoo's tables are there, and proved.
         wanted_source: the release as the spec named it when it was pinned.
         wanted: digest of that pin.
@@ -48,6 +49,7 @@ class Ledger:
     environment: str = ""
     database: str = ""
     provisioned: str = ""
+    owner_version: str = ""
     initialized: bool = False
     wanted_source: str = ""
     wanted: str = ""

@@ -86,7 +86,11 @@ def _provisioned(ledger: Ledger, accepted: Accepted, log: Sequence[StepRecord]) 
         (one.result for one in reversed(log) if one.step == INSPECT and isinstance(one.result, Mapping)), {}
     )
     settled = replace(
-        ledger, provisioned=place_of(accepted), database=subject.database, environment=subject.environment
+        ledger,
+        provisioned=place_of(accepted),
+        owner_version=subject.key(subject.owner_secret, "password").version,
+        database=subject.database,
+        environment=subject.environment,
     )
     whole = found.get("initialized") is True and not found.get("pendingModules")
     if whole and not settled.initialized:

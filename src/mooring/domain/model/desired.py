@@ -217,7 +217,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class Desired:
-    """Everything that is wanted of one owner, now."""
+    """Everything that is wanted of one owner, now.
+
+    Attributes:
+        network: False takes the owner's network away, with everything that needs it.
+        notes: (key, text) written on what is made, for whoever lost the record; never a reason to make anything anew.
+    """
 
     ref: Ref
     identity: Identity
@@ -228,6 +233,7 @@ class Desired:
     policy: Policy = Policy()
     links: tuple[Link, ...] = ()
     network: bool = True
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def fingerprint(value: object) -> str:

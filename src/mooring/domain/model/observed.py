@@ -138,10 +138,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Found:
-    """What `inventory` found of one owner: enough to rebuild its record."""
+    """What `inventory` found of one owner: enough to rebuild its record.
+
+    Attributes:
+        notes: what `Desired.notes` wrote on the newest object that carries some.
+    """
 
     ref: Ref
     identity: Identity
     workloads: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     release: ResolvedRelease | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)

@@ -121,11 +121,14 @@ def current_task(log: Sequence[StepRecord]) -> str | None:
 def hold(plan: Plan, log: Sequence[StepRecord]) -> Hold:
     """What the operation forbids now: follows from the journal alone, so it survives every restart.
 
-    The hold of the step that was intended last. While things are taken back, the strongest hold of what was intended, forward
-    and back, stays in force, also when taking back is stuck. Nothing is held once the operation is over.
+    The hold of the step that was intended last, or of the first before any was. While things are taken back, the strongest
+    hold of what was intended, forward and back, stays in force, also when taking back is stuck. Nothing is held once the
+    operation is over.
     """
     if not log:
-        return NO_HOLD
+        return (
+            plan.steps[0].hold if plan.steps else NO_HOLD
+        )  # accepted: nothing may roll what the first step is about to take away
     steps = {step.name: step for step in plan.steps}
     forward = [steps[record.step] for record in log if record.state == "intended" and record.step in steps]
     if not forward:

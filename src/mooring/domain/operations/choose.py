@@ -74,6 +74,7 @@ def decide_next(
     running: Sequence[OperationType],
     waiting: Sequence[Asked],
     place: str,
+    rotated: bool,
     provisionable: bool,
     wanted: str,
     auto_upgrade: bool,
@@ -87,6 +88,7 @@ def decide_next(
         running: types in progress.
         waiting: what was asked for, oldest first.
         place: where the database is to be.
+        rotated: the owner role's password is another one than the server knows.
         provisionable: server and release are known and the server answers.
         wanted: digest of the release that the spec names; empty while it is not known.
         auto_upgrade: whether a new release is taken up by itself.
@@ -107,6 +109,8 @@ def decide_next(
     if deleting:
         return Create(OperationType.DELETE)
     if provisionable and not ledger.initialized and ledger.provisioned != place:
+        return Create(OperationType.PROVISION)
+    if provisionable and ledger.initialized and rotated and not output.operation:
         return Create(OperationType.PROVISION)
     if output.operation == OperationType.INIT and ledger.provisioned == place:
         return Create(OperationType.INIT)

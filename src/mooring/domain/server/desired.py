@@ -142,6 +142,7 @@ def decide_server(subject: ServerSubject) -> Desired:
         volumes=(Volume(ROLE, subject.spec.storage_size.bytes, subject.spec.storage_class),),
         secrets=(SecretSpec(subject.password.ref, ("user", "password")),),
         policy=Policy("none"),
+        notes=(("managed", subject.spec.model_dump_json(by_alias=True, exclude_unset=True)),),
     )
 
 

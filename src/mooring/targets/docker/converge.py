@@ -226,7 +226,12 @@ class Converger:
             stop_signal=workload.stop_signal,
             shm_bytes=workload.shm_bytes,
             probe=workload.probe,
-            labels={tag.INDEX: str(index), tag.SOURCE: workload.image.source, tag.DIGEST: workload.image.digest},
+            labels={
+                **tag.note_labels(want.notes),
+                tag.INDEX: str(index),
+                tag.SOURCE: workload.image.source,
+                tag.DIGEST: workload.image.digest,
+            },
         )
 
     def _create_gateway(self, want: Desired, unit: Unit, box: Box) -> None:

@@ -40,6 +40,7 @@ FILES = f"{PREFIX}files"
 PORT = f"{PREFIX}port"
 SOURCE = f"{PREFIX}source"
 DIGEST = f"{PREFIX}digest"
+NOTE = f"{PREFIX}note."
 
 Labels = Mapping[str, str]
 
@@ -54,6 +55,16 @@ def owner_labels(ref: Ref, identity: Identity, role: str) -> dict[str, str]:
         NAME: ref.name,
         ROLE: role,
     }
+
+
+def note_labels(notes: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The labels that carry an owner's notes."""
+    return {NOTE + key: text for key, text in notes}
+
+
+def notes_of(labels: Labels | None) -> dict[str, str]:
+    """The notes on an object."""
+    return {key.removeprefix(NOTE): text for key, text in (labels or {}).items() if key.startswith(NOTE)}
 
 
 def owner_filter(ref: Ref) -> list[str]:

@@ -35,9 +35,12 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
     workloads: dict[tuple[Ref, Identity], set[str]] = {}
     volumes: dict[tuple[Ref, Identity], set[str]] = {}
     releases: dict[tuple[Ref, Identity], ResolvedRelease] = {}
-    for item in engine.containers(labels=[tag.INSTALLATION]):
+    notes: dict[tuple[Ref, Identity], dict[str, str]] = {}
+    for item in sorted(engine.containers(labels=[tag.INSTALLATION]), key=lambda one: int(one.get("Created") or 0)):
         labels: Mapping[str, str] = item.get("Labels") or {}
         key = _key(labels)
+        if key is not None and (written := tag.notes_of(labels)):
+            notes[key] = written
         if key is None or labels.get(tag.PURPOSE) != "workload":
             continue
         workloads.setdefault(key, set()).add(labels.get(tag.ROLE, ""))
@@ -64,6 +67,7 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
             workloads=tuple(sorted(workloads.get(key, ()))),
             volumes=tuple(sorted(volumes.get(key, ()))),
             release=releases.get(key),
+            notes=notes.get(key, {}),
         )
         for key in sorted({*workloads, *volumes}, key=lambda item: (item[0], item[1].instance))
     )
