@@ -152,12 +152,12 @@ def refused(document: Document, code: str) -> dict[str, str]:
     return said.error
 
 
-def start_task(document: Document, folder: Path, user: int | None = None) -> subprocess.Popen[str]:
+def start_task(document: Document, folder: Path) -> subprocess.Popen[str]:
     """Start a task as a process of its own, as targets do."""
     path = folder / f"{uuid.uuid4().hex}.json"
     path.write_text(json.dumps(document.to_json()))
     argv = (*COMMAND, document.TASK, "--document", str(path))
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, user=user)
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def outcome(code: int, text: str) -> Outcome:

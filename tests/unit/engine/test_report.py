@@ -136,6 +136,8 @@ def test_run_told_to_stop_ends_soon_with_an_error(how: str, number: int) -> None
     process = subprocess.Popen(
         (sys.executable, "-c", STUCK, how), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    limit = threading.Timer(15, process.kill)
+    limit.start()
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(json.dumps(DOCUMENT))
@@ -147,6 +149,7 @@ def test_run_told_to_stop_ends_soon_with_an_error(how: str, number: int) -> None
     os.kill(process.pid, number)
     rest = process.stdout.read()
     assert process.wait(5) == 1
+    limit.cancel()
     process.stdout.close()
     assert "MOOR-402" in rest.splitlines()[-1]
 
