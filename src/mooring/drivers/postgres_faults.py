@@ -25,6 +25,7 @@ _STATES: dict[str, type[MooringError]] = {
     "42501": errors.RightsMissing,
     "25006": errors.ServerReadOnly,
     "55006": errors.DatabaseInUse,
+    "55P03": errors.DatabaseInUse,
     "53100": errors.NotEnoughSpace,
     "3D000": errors.DatabaseMissing,
     "57P01": errors.ConnectionLost,

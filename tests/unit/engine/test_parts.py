@@ -120,6 +120,7 @@ def test_connection_refusal_is_typed(text: str, kind: type[MooringError]) -> Non
     [
         ("42501", True, errors.RightsMissing),
         ("55006", True, errors.DatabaseInUse),
+        ("55P03", True, errors.DatabaseInUse),
         ("53100", True, errors.NotEnoughSpace),
         ("57P01", False, errors.ConnectionLost),
         (None, False, errors.ConnectionLost),

@@ -20,7 +20,8 @@ class Connection(Shape):
     Attributes:
         password_file: path of a 0600 file whose first line is the password; None for servers that ask for none.
         sslmode: libpq's word.
-        sslrootcert_file: certificate authority for `verify-ca` and `verify-full`; None is the system's.
+        sslrootcert_file: certificate authority for `verify-ca` and `verify-full`; None is the system's for `verify-full`
+            (libpq has none for `verify-ca`: the connection is refused).
         maintenance_database: where work on whole databases and advisory locks happen.
     """
 
