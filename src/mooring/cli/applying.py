@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `apply`, `setup` and the verbs do with manifests: accept, lead, say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mooring.api.kinds import Manifest
+from mooring.cli.context import App
+from mooring.cli.driving import lead, view
+from mooring.cli.output import mark_phase, print_result, print_text, render_table, style_for
+from mooring.control.accept import Written, accept_manifests
+from mooring.control.operations import ALL_KINDS
+from mooring.control.subjects import ADMIN
+from mooring.domain.instance.tasks import generated_secret
+from mooring.domain.model.identity import Ref
+from mooring.drivers.locks import AgentLock
+
+
+async def apply_manifests(app: App, manifests: Sequence[Manifest], *, wait: bool) -> None:
+    """Accept all or nothing, then lead what they are about, then print each with its phase.
+
+    Raises:
+        MooringError: nothing was accepted, or something did not come to where it is wanted.
+    """
+    services = await app.services()
+    written = await accept_manifests(services, manifests)
+    subjects = [_subject(one) for one in written]
+    operations = [one.doc.ref for one in written if one.doc.ref.kind in ALL_KINDS]
+    if wait:
+        try:
+            await lead(app, subjects, operations=operations)
+        finally:
+            app.progress.close()
+    elif AgentLock(services.locks).holder() is None:
+        app.progress.line(
+            "Recorded. No agent runs here: `mooring apply` without --no-wait, or an agent, does the work."
+        )
+    await _print(app, written)
+
+
+def _subject(written: Written) -> Ref:
+    """What has to be led for a document: itself, or the instance that an operation is for."""
+    ref = written.doc.ref
+    if ref.kind in ALL_KINDS:
+        return Ref("OdooInstance", ref.namespace, written.doc.spec["instanceRef"]["name"])
+    return ref
+
+
+async def _print(app: App, written: Sequence[Written]) -> None:
+    rows: list[dict[str, Any]] = []
+    for one in written:
+        doc = await app.documents.get(one.doc.ref) or one.doc
+        rows.append({**view(doc), "change": one.change})
+    if app.options.output != "table":
+        print_result(app.options, {"items": rows})
+        return
+    style = style_for(app.options)
+    table = [
+        (f"{row['kind']} {row['name']}", row["change"], mark_phase(style, row["phase"]), row["url"] or "-")
+        for row in rows
+    ]
+    print_text(render_table(("NAME", "RECORD", "PHASE", "URL"), table))
+    for one in written:
+        if one.change == "created" and one.doc.ref.kind == "OdooInstance":
+            app.progress.line(_login(one.doc.ref, one.doc.spec))
+
+
+def _login(ref: Ref, spec: Any) -> str:
+    if (spec.get("init") or {}).get("adminPasswordSecretRef") is not None:
+        return f"Log in to {ref.name} as `admin`, with the password that the manifest names."
+    namespace = "" if ref.namespace == "default" else f" -n {ref.namespace}"
+    secret = generated_secret(ref, "odoo").name
+    return f"Log in to {ref.name} as `admin`; `mooring secret show{namespace} {secret} {ADMIN}` shows the password."

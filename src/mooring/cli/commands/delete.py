@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mooring delete`: takes an instance away; its data only by its name given again."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from mooring.cli.options import Options
+from mooring.cli.options import command as declare
+
+if TYPE_CHECKING:
+    from mooring.cli.context import App
+
+
+@declare(
+    "delete",
+    short="Remove an instance; its data stays unless --purge.",
+    examples=("mooring delete shop", "mooring delete shop --purge --confirm shop"),
+)
+@click.argument("name")
+@click.option("--purge", is_flag=True, help="Throw its database, filestore and secrets away, too.")
+@click.option("--confirm", metavar="NAME", help="The instance's name again, for --purge without a terminal.")
+@click.option("--wait/--no-wait", default=True, help="Wait until it is gone (default), or only ask for it.")
+def command(options: Options, name: str, *, purge: bool, confirm: str | None, wait: bool) -> int:
+    """Remove the instance NAME.
+
+    Its database, its filestore and its secrets stay: a manifest of the same name and namespace takes them back. With
+    --purge, or `deletionPolicy: Delete` in the manifest, they are thrown away; then the name is asked for once more.
+    """
+    from mooring.api.enums import DeletionPolicy
+    from mooring.cli.context import run
+    from mooring.cli.driving import lead
+    from mooring.cli.names import find_instance, spec_of_document
+    from mooring.cli.output import print_result, print_text
+    from mooring.control.requests import request_deletion
+
+    async def work(app: App) -> tuple[bool, str]:
+        doc = await find_instance(app, name)
+        thrown = purge or spec_of_document(doc).deletion_policy is DeletionPolicy.DELETE
+        if thrown:
+            _confirm(doc.ref.name, confirm)
+        await request_deletion(await app.services(), doc.ref, purge=thrown)
+        if wait:
+            await lead(app, [doc.ref])
+        database = (doc.status.get("database") or {}).get("name", "")
+        server = (doc.status.get("database") or {}).get("server", "")
+        place = f"database {database} on server {server}" if database else "no database was made"
+        return thrown, place
+
+    thrown, place = run(options, work)
+    if options.output != "table":
+        print_result(options, {"name": name, "purged": thrown, "gone": wait})
+    elif not wait:
+        print_text(f"{name} will be removed by the agent, or by the next `mooring delete {name}`.")
+    elif thrown:
+        print_text(f"{name} is gone, with all its data.")
+    else:
+        print_text(f"{name} is gone. Its data stays ({place}, and the filestore's volume): apply its manifest again, ")
+        print_text("under the same name and namespace, and it is back.")
+    return 0
+
+
+def _confirm(name: str, given: str | None) -> None:
+    from mooring.control.errors import NameNotConfirmed
+
+    if given is None and sys.stdin.isatty():
+        given = click.prompt(f"All data of {name} will be lost. Its name, to confirm", err=True)
+    if given != name:
+        raise NameNotConfirmed(
+            f"The data of {name} is thrown away only when its name is given again."
+            if given is None
+            else f"{given!r} is not {name!r}.",
+            resolution=f"Add `--confirm {name}`; without --purge the data stays.",
+        )

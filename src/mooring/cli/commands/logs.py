@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mooring logs`: the log of an instance's processes, or of its database server."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from mooring.cli.options import Options
+from mooring.cli.options import command as declare
+
+if TYPE_CHECKING:
+    from mooring.cli.context import App
+
+
+@declare(
+    "logs",
+    short="Show the log of an instance's processes.",
+    examples=("mooring logs shop -f", "mooring logs shop --role cron --lines 500", "mooring logs shop --server"),
+)
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on until interrupted.")
+@click.option("--role", type=click.Choice(("web", "cron")), default="web", show_default=True, help="Whose log.")
+@click.option("--server", is_flag=True, help="The log of the instance's database server instead.")
+@click.option("--lines", type=click.IntRange(0), default=100, show_default=True, help="How many lines from the end.")
+def command(options: Options, name: str, *, follow: bool, role: str, server: bool, lines: int) -> int:
+    """Show the log of the processes of the instance NAME.
+
+    With several replicas each line begins with the replica's name. `-o json` prints one object a line.
+    """
+    from mooring.cli.context import run
+    from mooring.cli.names import find_instance
+    from mooring.cli.output import print_text
+    from mooring.cli.servers import server_of
+
+    async def work(app: App) -> None:
+        if server:
+            ref, place = await server_of(app, name), "database"
+        else:
+            ref, place = (await find_instance(app, name)).ref, role
+        target = await app.target()
+        async for line in target.logs(ref, role=place, follow=follow, lines=lines):
+            if options.output == "json":
+                line = json.dumps({"type": "log", "role": place, "line": line}, ensure_ascii=False)  # noqa: PLW2901
+            print_text(line)
+
+    run(options, work)
+    return 0

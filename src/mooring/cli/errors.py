@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What only the command line can refuse, and how every error is shown. Decides nothing about retrying."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mooring.cli.style import Style
+from mooring.errors import ConflictError, FailedError, MooringError, NotFoundError, UsageError
+
+
+class UnknownTarget(UsageError):  # noqa: N818 - named as its reason
+    """The target that was asked for is none that this version has."""
+
+    code = "MOOR-700"
+    reason = "UnknownTarget"
+    default_resolution = "Use `-t docker`, or leave -t out."
+
+
+class FileUnreadable(UsageError):  # noqa: N818
+    """A file that was named cannot be read."""
+
+    code = "MOOR-701"
+    reason = "FileUnreadable"
+    default_resolution = "Check the path and its rights; `-` reads standard input."
+
+
+class FileExists(ConflictError):  # noqa: N818
+    """A file that should be written is there already; it was left alone."""
+
+    code = "MOOR-702"
+    reason = "FileExists"
+    default_resolution = "Choose another name, or move the file away."
+
+
+class NotConfirmed(UsageError):  # noqa: N818
+    """Something that cannot be taken back was not confirmed."""
+
+    code = "MOOR-704"
+    reason = "NotConfirmed"
+    default_resolution = "Add --yes, or run the command on a terminal and answer."
+
+
+class NoAddress(NotFoundError):  # noqa: N818
+    """The instance has no address yet."""
+
+    code = "MOOR-705"
+    reason = "NoAddress"
+    default_resolution = "Wait until `mooring status` says Running, then run the command again."
+
+
+class NoServerHere(UsageError):  # noqa: N818
+    """The instance's database server is not run by Mooring, so that nothing can be run inside it."""
+
+    code = "MOOR-706"
+    reason = "NoServerHere"
+    default_resolution = "Use a client of your own with the address and secret that the manifest names."
+
+
+class ChecksFailed(FailedError):  # noqa: N818
+    """`mooring doctor` found something that must be mended."""
+
+    code = "MOOR-707"
+    reason = "ChecksFailed"
+    default_resolution = "Mend what is marked `fail`, then run `mooring doctor` again."
+
+
+class SetupFailed(FailedError):  # noqa: N818
+    """A program that `mooring setup` or `mooring agent install` ran ended badly."""
+
+    code = "MOOR-708"
+    reason = "SetupFailed"
+    default_resolution = "Read the program's own words in the details, mend it, then run the command again: it resumes."
+
+
+class NotRoot(UsageError):  # noqa: N818
+    """Something was asked for that only root may do."""
+
+    code = "MOOR-709"
+    reason = "NotRoot"
+    default_resolution = "Run the command again with sudo."
+
+
+class NothingToDo(NotFoundError):  # noqa: N818
+    """The file or the request names nothing to act on."""
+
+    code = "MOOR-710"
+    reason = "NothingToDo"
+
+
+class BadRequest(UsageError):  # noqa: N818
+    """Options or arguments that do not go together."""
+
+    code = "MOOR-711"
+    reason = "BadRequest"
+    default_resolution = "Read the command's --help; nothing was changed."
+
+
+class OperationNotDone(FailedError):  # noqa: N818
+    """An operation that was asked for did not succeed."""
+
+    code = "MOOR-712"
+    reason = "OperationNotDone"
+
+
+class SeveralErrors(MooringError):  # noqa: N818
+    """More than one instance failed; each error is shown by itself.
+
+    Attributes:
+        errors: at least two.
+    """
+
+    code = "MOOR-703"
+    reason = "SeveralErrors"
+    default_resolution = "Look at each; what succeeded stays."
+
+    def __init__(self, errors: Sequence[MooringError]) -> None:
+        super().__init__(f"{len(errors)} errors.")
+        self.errors = tuple(errors)
+
+    def to_json(self) -> dict[str, Any]:
+        """The error object with `errors`: a list of error objects."""
+        return {**super().to_json(), "errors": [one.to_json() for one in self.errors]}
+
+
+def exit_code(error: MooringError) -> int:
+    """What the process exits with: of several errors the common code, else 1."""
+    if isinstance(error, SeveralErrors):
+        codes = {exit_code(one) for one in error.errors}
+        return codes.pop() if len(codes) == 1 else 1
+    return error.exit_code
+
+
+def raise_all(errors: Sequence[MooringError]) -> None:
+    """Raise one error, or several as one; nothing when there is none."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise SeveralErrors(errors)
+
+
+def render_error(error: MooringError, style: Style) -> str:
+    """The lines for a person: code and what happened, details indented, then what to do."""
+    if isinstance(error, SeveralErrors):
+        return "\n".join(render_error(one, style) for one in error.errors)
+    lines = [f"{style.bad('error')} {style.strong(error.code)}: {error.brief}"]
+    lines += [f"  {line}" for line in error.details.splitlines()]
+    lines.append(f"→ {error.resolution}")
+    return "\n".join(lines)
+
+
+def render_error_json(error: MooringError) -> str:
+    """The error object of `-o json` on one line: {type: error, code, reason, brief, details, resolution, retry}."""
+    return json.dumps({"type": "error", **error.to_json()}, ensure_ascii=False)

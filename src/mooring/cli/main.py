@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program `mooring`: reads the command line, runs one command, and turns every error into words and an exit code.
+
+It imports next to nothing by itself, so that help and version answer at once. It is the only place that catches
+everything, and with `options` and `context` the only one that knows the environment.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mooring import __version__
+from mooring.cli.table import render_help
+
+if TYPE_CHECKING:
+    from mooring.cli.options import Options
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; what the process exits with.
+
+    Args:
+        arguments: without the program; those of the process when left out.
+    """
+    given = tuple(sys.argv[1:] if arguments is None else arguments)
+    if given == ("--version",):
+        return _print(f"mooring {__version__}\n")
+    if given in (("--help",), ("-h",), ()) and not _completing():
+        return _print(render_help())
+    return _run(given)
+
+
+def _completing() -> bool:
+    import os
+
+    return "_MOORING_COMPLETE" in os.environ
+
+
+def _print(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _broken_pipe()
+    return 0
+
+
+def _run(arguments: tuple[str, ...]) -> int:
+    import os
+
+    import click
+
+    from mooring.cli.options import Options
+    from mooring.cli.root import root
+    from mooring.errors import MooringError
+
+    options = Options(environ=dict(os.environ), arguments=arguments, output=_output_of(arguments))
+    try:
+        code = root.main(args=list(arguments), prog_name="mooring", standalone_mode=False, obj=options)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _usage(error, options)
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted(options)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except MooringError as error:
+        return _failed(error, options)
+    except Exception as error:  # noqa: BLE001 - the last place that can say it in words
+        return _unexpected(error, options)
+    return code if isinstance(code, int) else 0
+
+
+def _output_of(arguments: tuple[str, ...]) -> str:
+    """The form of output as far as it can be told while the command line may still be wrong."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for place, one in enumerate(own):
+        following = own[place + 1] if place + 1 < len(own) else ""
+        if one in ("-ojson", "--output=json") or (one in ("-o", "--output") and following == "json"):
+            return "json"
+    return "table"
+
+
+def _usage(error: object, options: Options) -> int:
+    import click
+
+    from mooring.errors import UsageError
+
+    if not isinstance(error, click.ClickException):  # pragma: no cover - the caller caught it as one
+        raise TypeError(type(error))
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click 8.2 and later
+        error.show()
+        return 2
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else "mooring"
+    fault = UsageError(f"{error.format_message()}", resolution=f"`{path} --help` shows how it is used.")
+    _failed(fault, options)
+    return 2
+
+
+def _interrupted(options: Options) -> int:
+    print("\ninterrupted" + (f": {options.resume}" if options.resume else "."), file=sys.stderr)  # noqa: T201
+    return INTERRUPTED
+
+
+def _broken_pipe() -> int:
+    import os
+
+    # What is still in the buffer would raise again when the interpreter ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+def _failed(error: object, options: Options) -> int:
+    from mooring.cli.errors import exit_code, render_error, render_error_json
+    from mooring.cli.style import Style, decide_colour
+    from mooring.errors import MooringError
+
+    if not isinstance(error, MooringError):  # pragma: no cover - the callers caught it as one
+        raise TypeError(type(error))
+    if options.debug:
+        _traceback()
+    try:
+        if options.output == "json":
+            print(render_error_json(error), flush=True)  # noqa: T201
+        else:
+            style = Style(decide_colour(options.environ, terminal=sys.stderr.isatty()))
+            print(render_error(error, style), file=sys.stderr)  # noqa: T201
+    except BrokenPipeError:
+        _broken_pipe()
+    return exit_code(error)
+
+
+def _unexpected(error: Exception, options: Options) -> int:
+    from mooring.errors import MooringError
+
+    # Of a stranger's exception only the type is shown: its text may hold what it was working on.
+    text = f"Mooring met something that it does not know: {type(error).__name__}."
+    return _failed(MooringError(text), options)
+
+
+def _traceback() -> None:
+    import traceback
+
+    traceback.print_exc(file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the database server behind a name that a person typed."""
+
+from __future__ import annotations
+
+from mooring.cli.context import App
+from mooring.cli.errors import NoServerHere
+from mooring.cli.names import find_instance, instance_of, spec_of_document
+from mooring.control.servers import find_existing_server
+from mooring.control.services import server_ref
+from mooring.domain.model.identity import Ref
+
+
+async def server_of(app: App, name: str) -> Ref:
+    """The managed server of the instance `name`, or the server of that name where there is no such instance.
+
+    Raises:
+        UnknownInstance: there is neither.
+        NoServerHere: others run it, or it is not made yet.
+    """
+    ref = instance_of(app.options, name)
+    own = server_ref(ref.namespace, ref.name)
+    if await app.documents.get(ref) is None and await app.documents.get(own) is not None:
+        where: Ref | None = own
+    else:
+        doc = await find_instance(app, name)
+        where = await find_existing_server(await app.services(), doc.ref, spec_of_document(doc))
+    server = await app.documents.get(where) if where is not None else None
+    if server is None or server.spec.get("managed") is None:
+        raise NoServerHere(f"The database server of {name} is not run by Mooring.")
+    return server.ref
