@@ -15,6 +15,7 @@ from mooring.control.errors import FieldUnsupported, ForeignData, ImmutableField
 from mooring.control.events import Event
 from mooring.control.operations import ALL_KINDS
 from mooring.control.services import Services, instance_ref, new_id
+from mooring.control.teardown import recall_memory
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.instance.support import (
     KINDS_NOT_YET,
@@ -189,7 +190,11 @@ async def _write(services: Services, manifest: Resource, *, dry_run: bool) -> Wr
         doc_id = await _retained_id(services, ref) or doc_id
     meta = {**labels, "createdAt": services.clock.now().isoformat()}
     doc = Document(ref, doc_id, generation=1, meta=meta, spec=spec)
-    stored = doc if dry_run else await services.documents.put(doc, if_version=None)
+    if dry_run:
+        return Written(doc, "created")
+    stored = await services.documents.put(doc, if_version=None)
+    if manifest.kind == "OdooInstance":
+        stored = await recall_memory(services, stored)
     return Written(stored, "created")
 
 

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
 from mooring.control.services import Services, server_ref
+from mooring.domain.instance.ledger import dump_ledger, load_ledger
 from mooring.domain.instance.tasks import generated_secret
+from mooring.domain.lifecycle import State
 from mooring.domain.model.desired import Desired
-from mooring.domain.model.identity import Identity
+from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.server.desired import server_secret
 from mooring.drivers.documents import Document
 
@@ -35,8 +39,44 @@ async def forget_instance(services: Services, doc: Document, spec: OdooInstanceS
     if purge:
         for purpose in ("database", "odoo"):
             await services.secrets.delete(generated_secret(ref, purpose))
+    await _keep_memory(services, doc, keep=not purge)
     for operation in await ops.list_operations(services, ref):
         await services.documents.delete(operation.doc.ref, if_version=operation.doc.version)
     current = await services.documents.get(ref)
     if current is not None:
         await services.documents.delete(ref, if_version=current.version)
+
+
+async def _keep_memory(services: Services, doc: Document, *, keep: bool) -> None:
+    """Keep with retained data which release it belongs to, or forget what an earlier deletion kept."""
+    ref = retained_ref(doc.ref)
+    existing = await services.documents.get(ref)
+    if existing is not None:
+        await services.documents.delete(ref, if_version=existing.version)
+    if keep and doc.status.get("ledger"):
+        stored = await services.documents.put(Document(ref, doc.id), if_version=None)
+        status = {
+            "ledger": dump_ledger(
+                replace(
+                    load_ledger(doc.status["ledger"]), state=State.PROVISIONING, latched={}, retries={}, stopped=False
+                )
+            )
+        }
+        await services.documents.put_status(replace(stored, status=status), if_version=stored.version)
+
+
+async def recall_memory(services: Services, doc: Document) -> Document:
+    """Give an instance that took its retained data back what was known about it then."""
+    ref = retained_ref(doc.ref)
+    kept = await services.documents.get(ref)
+    if kept is None:
+        return doc
+    if kept.id == doc.id:
+        doc = await services.documents.put_status(replace(doc, status=kept.status), if_version=doc.version)
+    await services.documents.delete(ref, if_version=kept.version)
+    return doc
+
+
+def retained_ref(instance: Ref) -> Ref:
+    """The record of an instance whose data was retained."""
+    return Ref("RetainedInstance", instance.namespace, instance.name)

@@ -24,9 +24,15 @@ def observe_database(document: DatabaseInspect, report: Reporter) -> DatabaseFac
     """The task `database-inspect`.
 
     Raises:
+        VerificationFailed: Odoo's tables are of another series than the document names.
         MooringError: the server or the database cannot be read.
     """
     facts = _observe(document, report)
+    if document.series is not None and facts.initialized and facts.series != document.series:
+        raise VerificationFailed(
+            f"{document.database} is of Odoo {facts.series}, and the release is Odoo {document.series}.",
+            resolution="Use a release of the database's series; `-u` cannot move it to another one.",
+        )
     kept = {name: fact for name, fact in facts.modules.items() if fact.state not in _UNTOUCHED}
     return dataclasses.replace(facts, modules=kept)
 

@@ -47,7 +47,9 @@ def plan_provision(operation: Ref, operation_id: str, subject: Subject, admin_us
         minimum_major=subject.release.odoo.postgres_min,
     )
     task = owner_task(subject, stem, document) if existing else admin_task(subject, stem, document, owner_password=True)
-    inspect = DatabaseInspect(connection=owner_connection(subject), database=subject.database)
+    inspect = DatabaseInspect(
+        connection=owner_connection(subject), database=subject.database, series=subject.release.facts.series
+    )
     hold = Hold(web=True, cron=True, reason="the database is being made")
     step = Step(PROVISION, "Odoo needs a role and a database of its own.", task, hold, attempts=3)
     look = Step(

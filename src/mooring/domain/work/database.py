@@ -71,12 +71,17 @@ class DatabaseProvision(Document):
 
 @dataclass(frozen=True)
 class DatabaseInspect(Document):
-    """What is in a database. Changes nothing; gives `DatabaseFacts`. The owner's or an administrator's connection."""
+    """What is in a database. Changes nothing; gives `DatabaseFacts`. The owner's or an administrator's connection.
+
+    Attributes:
+        series: fail when Odoo's tables are there and of another series; None takes any.
+    """
 
     TASK: ClassVar[str] = "database-inspect"
 
     connection: Connection
     database: str
+    series: str | None = None
 
 
 @dataclass(frozen=True)
