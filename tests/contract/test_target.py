@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of `mooring.targets.base`: one test a promise, on the simulated target and on a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from mooring.domain.model.desired import Desired, Mount, Policy, SecretSpec, Volume
+from mooring.domain.model.identity import Identity, Ref, child
+from mooring.domain.model.release import Release
+from mooring.domain.model.secret import SecretRef
+from mooring.targets.errors import Foreign, NotRunning, TaskBusy
+from tests.contract.target_bench import (
+    Bench,
+    DockerBench,
+    Missing,
+    SimBench,
+    desired,
+    docker_address,
+    ended,
+    message,
+    settle,
+    task,
+    workload,
+)
+
+
+@pytest.fixture(params=["sim", pytest.param("docker", marks=pytest.mark.real)])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    made: Bench = SimBench() if request.param == "sim" else DockerBench(docker_address())
+    try:
+        yield made
+    finally:
+        await made.clean()
+
+
+def name_of(bench: Bench, role: str = "web", index: int = 0) -> str:
+    return f"{child(bench.ref, role)}-{index}"
+
+
+async def test_observe_of_nothing_is_empty(bench: Bench) -> None:
+    seen = await bench.target.observe(bench.ref)
+    assert (dict(seen.workloads), dict(seen.volumes), seen.tasks) == ({}, {}, ())
+
+
+async def test_converge_from_nothing_makes_everything_and_diff_is_empty(bench: Bench) -> None:
+    want = desired(bench, workload(bench, replicas=2), volumes=(Volume("filestore"),))
+    seen = await settle(bench, want)
+    assert seen.workload("web").ready == 2
+    assert seen.volumes["filestore"].identity == bench.identity
+    assert bench.target.diff(want, seen) == type(bench.target.diff(want, seen))()
+
+
+async def test_diff_before_converge_names_what_converge_does(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    seen = await bench.target.observe(bench.ref)
+    planned = [change.object for change in bench.target.diff(want, seen)]
+    done = [change.object for change in await bench.target.converge(want, seen)]
+    assert planned == done
+    assert f"container {name_of(bench)}" in done
+
+
+async def test_converge_of_what_is_there_touches_nothing(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    before = await settle(bench, want)
+    assert list(await bench.target.converge(want, before)) == []
+    after = await bench.target.observe(bench.ref, live=True)
+    assert after.workload("web").replicas[0].started_at == before.workload("web").replicas[0].started_at
+
+
+async def test_scaling_up_leaves_running_replicas_alone(bench: Bench) -> None:
+    before = await settle(bench, desired(bench, workload(bench)))
+    after = await settle(bench, desired(bench, workload(bench, replicas=2)))
+    assert after.workload("web").running == 2
+    assert after.workload("web").replicas[0].started_at == before.workload("web").replicas[0].started_at
+
+
+async def test_scaling_down_removes_the_last_replicas(bench: Bench) -> None:
+    await settle(bench, desired(bench, workload(bench, replicas=2)))
+    seen = await settle(bench, desired(bench, workload(bench)))
+    assert [item.name for item in seen.workload("web").replicas] == [name_of(bench)]
+
+
+async def test_change_replaces_one_replica_at_a_time(bench: Bench) -> None:
+    await settle(bench, desired(bench, workload(bench, replicas=2)))
+    want = desired(bench, workload(bench, replicas=2, version="2"))
+    lowest = 2
+    for _ in range(300):
+        seen = await bench.target.observe(bench.ref, live=True)
+        lowest = min(lowest, seen.workload("web").ready)
+        await bench.target.converge(want, seen)
+        if not bench.target.diff(want, seen) and seen.workload("web").ready == 2:
+            break
+        await bench.clock.sleep(0.1)
+    else:
+        pytest.fail("the change was not rolled out")
+    assert lowest == 1
+
+
+async def test_change_that_never_gets_ready_leaves_the_other_replica_serving(bench: Bench) -> None:
+    before = await settle(bench, desired(bench, workload(bench, replicas=2)))
+    want = desired(bench, workload(bench, replicas=2, version="2", ready=False))
+    for _ in range(60):
+        await bench.target.converge(want, await bench.target.observe(bench.ref))
+        await bench.clock.sleep(0.1)
+    seen = await bench.target.observe(bench.ref, live=True)
+    old = {item.fingerprint for item in before.workload("web").replicas}
+    assert sum(item.ready and item.fingerprint in old for item in seen.workload("web").replicas) == 1
+
+
+async def test_unwanted_role_is_gone_and_its_volume_stays(bench: Bench) -> None:
+    kept = replace(workload(bench), mounts=(Mount("filestore", "/var/lib/store", 1234, 1234),))
+    await settle(bench, desired(bench, kept, volumes=(Volume("filestore"),)))
+    seen = await settle(bench, desired(bench, volumes=(Volume("filestore"),)))
+    assert "web" not in seen.workloads
+    assert "filestore" in seen.volumes
+    assert "filestore" in (await settle(bench, desired(bench))).volumes
+
+
+async def test_converge_does_not_wait_for_the_grace_period(bench: Bench) -> None:
+    stubborn = replace(workload(bench), argv=("sh", "-c", "trap '' TERM; while :; do sleep 0.2; done"), stop_grace_s=3)
+    await settle(bench, desired(bench, stubborn))
+    began = bench.clock.monotonic()
+    await bench.target.converge(desired(bench), await bench.target.observe(bench.ref))
+    assert bench.clock.monotonic() - began < 1.5
+    seen = await bench.target.observe(bench.ref, live=True)
+    assert seen.workload("web").running == 1
+    assert [change.action for change in bench.target.diff(desired(bench), seen)] == ["stop"]
+    assert list(await bench.target.converge(desired(bench), seen)) == []
+
+
+async def test_replica_removed_by_hand_is_made_again(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    await settle(bench, want)
+    await bench.remove_by_hand(name_of(bench))
+    assert (await settle(bench, want)).workload("web").ready == 1
+
+
+async def test_replica_stopped_by_hand_is_started_again(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    await settle(bench, want)
+    await bench.kill_process(name_of(bench))
+    seen = await bench.target.observe(bench.ref, live=True)
+    assert seen.workload("web").running == 0
+    assert (await settle(bench, want)).workload("web").ready == 1
+
+
+async def test_replica_detached_by_hand_is_connected_again_without_a_restart(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    before = await settle(bench, want)
+    await bench.detach_by_hand(name_of(bench))
+    assert bench.target.diff(want, await bench.target.observe(bench.ref))
+    after = await settle(bench, want)
+    assert after.workload("web").replicas[0].started_at == before.workload("web").replicas[0].started_at
+
+
+async def test_file_edited_by_hand_is_seen_live_and_repaired(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    before = await settle(bench, want)
+    await bench.edit_by_hand(name_of(bench))
+    seen = await bench.target.observe(bench.ref, live=True)
+    assert [change.action for change in bench.target.diff(want, seen)] == ["replace"]
+    for _ in range(100):
+        seen = await bench.target.observe(bench.ref, live=True)
+        await bench.target.converge(want, seen)
+        if not bench.target.diff(want, seen):
+            break
+        await bench.clock.sleep(0.1)
+    assert seen.workload("web").replicas[0].started_at != before.workload("web").replicas[0].started_at
+
+
+async def test_rotated_secret_rolls_the_processes_once(bench: Bench) -> None:
+    await settle(bench, desired(bench, workload(bench)))
+    rotated = desired(bench, workload(bench, version="2"))
+    seen = await bench.target.observe(bench.ref)
+    assert [change.action for change in bench.target.diff(rotated, seen)] == ["replace"]
+    await settle(bench, rotated)
+
+
+async def test_missing_secret_starts_nothing(bench: Bench) -> None:
+    bench.secrets.values.clear()
+    want = desired(bench, workload(bench))
+    with pytest.raises(Missing):
+        await bench.target.converge(want, await bench.target.observe(bench.ref))
+    assert (await bench.target.observe(bench.ref, live=True)).workload("web").running == 0
+
+
+async def test_missing_declared_secret_starts_nothing(bench: Bench) -> None:
+    spec = SecretSpec(SecretRef("default", "app"), ("absent",))
+    want = replace(desired(bench, workload(bench)), secrets=(spec,))
+    with pytest.raises(Missing):
+        await bench.target.converge(want, await bench.target.observe(bench.ref))
+    assert (await bench.target.observe(bench.ref, live=True)).workload("web").running == 0
+
+
+async def test_replica_that_dies_at_start_shows_its_exit(bench: Bench) -> None:
+    want = desired(bench, replace(workload(bench), argv=("false",)))
+    await bench.target.converge(want, await bench.target.observe(bench.ref))
+    replica = (await bench.target.observe(bench.ref, live=True)).workload("web").replicas[0]
+    for _ in range(50):
+        if replica.exit_code == 1:
+            break
+        await bench.clock.sleep(0.1)
+        replica = (await bench.target.observe(bench.ref, live=True)).workload("web").replicas[0]
+    assert (replica.exit_code, replica.ready) == (1, False)
+
+
+@pytest.mark.parametrize("kind", ["container", "volume", "network"])
+async def test_stranger_with_our_name_is_refused_and_nothing_changes(bench: Bench, kind: str) -> None:
+    name = {
+        "container": name_of(bench),
+        "volume": child(bench.ref, "filestore"),
+        "network": child(bench.ref, "network"),
+    }[kind]
+    await bench.add_stranger(kind, name)
+    want = desired(bench, workload(bench), volumes=(Volume("filestore"),))
+    seen = await bench.target.observe(bench.ref)
+    assert {change.consequence for change in bench.target.diff(want, seen)} == {"refused"}
+    with pytest.raises(Foreign, match=name):
+        await bench.target.converge(want, seen)
+    assert await bench.stranger_there(kind, name)
+    assert (await bench.target.observe(bench.ref, live=True)).workload("web").running == 0
+
+
+async def test_another_instance_id_is_refused(bench: Bench) -> None:
+    await settle(bench, desired(bench, workload(bench), volumes=(Volume("filestore"),)))
+    other = replace(desired(bench, workload(bench)), identity=replace(bench.identity, instance="another"))
+    with pytest.raises(Foreign):
+        await bench.target.converge(other, await bench.target.observe(bench.ref))
+
+
+async def test_killed_controller_is_followed_by_one_that_finishes(bench: Bench) -> None:
+    want = desired(bench, workload(bench, replicas=2))
+    await bench.target.converge(want, await bench.target.observe(bench.ref))
+    bench.again()
+    assert (await settle(bench, want)).workload("web").ready == 2
+
+
+async def test_policy_change_is_carried_out(bench: Bench) -> None:
+    await settle(bench, desired(bench, workload(bench)))
+    want = desired(bench, workload(bench), policy=Policy("none"))
+    assert bench.target.diff(want, await bench.target.observe(bench.ref))
+    assert (await settle(bench, want)).workload("web").ready == 1
+
+
+async def test_nothing_wanted_leaves_only_volumes(bench: Bench) -> None:
+    await settle(bench, desired(bench, workload(bench), volumes=(Volume("filestore"),)))
+    nothing = Desired(bench.ref, bench.identity, network=False)
+    seen = await settle(bench, nothing)
+    assert {item.kind for item in seen.objects.values()} == {"volume"}
+
+
+async def test_remove_volumes_deletes_the_data_of_this_id(bench: Bench) -> None:
+    await settle(bench, desired(bench, volumes=(Volume("filestore"),)))
+    await settle(bench, Desired(bench.ref, bench.identity, network=False))
+    removed = await bench.target.remove_volumes(bench.ref, bench.identity.instance)
+    assert list(removed) == [child(bench.ref, "filestore")]
+    assert dict((await bench.target.observe(bench.ref, live=True)).volumes) == {}
+
+
+async def test_remove_volumes_of_another_id_is_refused(bench: Bench) -> None:
+    await settle(bench, desired(bench, volumes=(Volume("filestore"),)))
+    with pytest.raises(Foreign):
+        await bench.target.remove_volumes(bench.ref, "another")
+    assert "filestore" in (await bench.target.observe(bench.ref, live=True)).volumes
+
+
+async def test_task_of_an_image_ends_as_its_process_does(bench: Bench) -> None:
+    spec = bench.script(task(bench), exit_code=0, lines=["hello"], seconds=0.3)
+    await bench.target.start(spec)
+    assert (await bench.target.task(spec.name)).phase in {"pending", "running"}
+    assert spec.name in (await bench.target.observe(bench.ref)).tasks
+    assert await ended(bench, spec.name) == "succeeded"
+    state = await bench.target.task(spec.name)
+    assert (state.exit_code, state.log_tail) == (0, "hello")
+    assert (await bench.target.observe(bench.ref, live=True)).tasks == ()
+
+
+async def test_task_that_fails_says_how(bench: Bench) -> None:
+    spec = bench.script(task(bench), exit_code=3, lines=["oh no"], seconds=0)
+    await bench.target.start(spec)
+    assert await ended(bench, spec.name) == "failed"
+    state = await bench.target.task(spec.name)
+    assert state.exit_code == 3
+    assert state.error is not None
+    assert set(state.error) >= {"code", "reason", "brief", "resolution"}
+    assert "oh no" in state.log_tail
+
+
+async def test_engine_task_gives_progress_and_result(bench: Bench) -> None:
+    lines = [message(type="progress", step="copy", done=1, total=2), message(type="result", result={"rows": 7})]
+    spec = bench.script(task(bench, engine=True), exit_code=0, lines=lines, seconds=1)
+    await bench.target.start(spec)
+    state = await bench.target.task(spec.name)
+    for _ in range(50):
+        if state.progress is not None:
+            break
+        await bench.clock.sleep(0.05)
+        state = await bench.target.task(spec.name)
+    assert state.progress is not None
+    assert (state.progress.step, state.progress.done, state.progress.total) == ("copy", 1, 2)
+    assert await ended(bench, spec.name) == "succeeded"
+    assert (await bench.target.task(spec.name)).result == {"rows": 7}
+
+
+async def test_engine_task_without_a_result_failed_whatever_its_exit_code(bench: Bench) -> None:
+    spec = bench.script(task(bench, engine=True), exit_code=0, lines=["nothing done"], seconds=0)
+    await bench.target.start(spec)
+    assert await ended(bench, spec.name) == "failed"
+
+
+async def test_engine_task_that_fails_gives_its_own_error(bench: Bench) -> None:
+    fault = {"code": "MOOR-999", "reason": "Test", "brief": "b", "details": "", "resolution": "r"}
+    spec = bench.script(task(bench, engine=True), exit_code=1, lines=[message(type="error", error=fault)], seconds=0)
+    await bench.target.start(spec)
+    assert await ended(bench, spec.name) == "failed"
+    error = (await bench.target.task(spec.name)).error
+    assert error is not None
+    assert error["code"] == "MOOR-999"
+
+
+async def test_task_started_twice_runs_once(bench: Bench) -> None:
+    spec = bench.script(task(bench), exit_code=0, lines=["once"], seconds=0.5)
+    await bench.target.start(spec)
+    await bench.target.start(spec)
+    bench.again()
+    await bench.target.start(spec)
+    assert await ended(bench, spec.name) == "succeeded"
+    await bench.target.start(spec)
+    assert (await bench.target.task(spec.name)).log_tail == "once"
+
+
+async def test_task_name_of_another_attempt_is_refused(bench: Bench) -> None:
+    spec = bench.script(task(bench), exit_code=0, lines=[], seconds=0)
+    await bench.target.start(spec)
+    with pytest.raises(Foreign):
+        await bench.target.start(replace(spec, fence=2))
+
+
+async def test_task_name_taken_by_a_stranger_is_refused(bench: Bench) -> None:
+    spec = task(bench)
+    await bench.add_stranger("container", spec.name)
+    with pytest.raises(Foreign):
+        await bench.target.start(spec)
+    assert await bench.stranger_there("container", spec.name)
+
+
+async def test_unknown_task_is_absent_and_forgotten_without_a_word(bench: Bench) -> None:
+    assert (await bench.target.task("no-such-task")).phase == "absent"
+    await bench.target.cancel("no-such-task")
+    await bench.target.forget("no-such-task")
+
+
+async def test_cancelled_task_leaves_no_process_and_failed(bench: Bench) -> None:
+    spec = bench.script(task(bench), exit_code=0, lines=[], seconds=0.2)
+    spec = replace(spec, argv=("sh", "-c", "trap 'exit 143' TERM; sleep 60 & wait"))
+    if isinstance(bench, SimBench):
+        bench.script(spec, exit_code=0, lines=[], seconds=60)
+    await bench.target.start(spec)
+    with pytest.raises(TaskBusy):
+        await bench.target.forget(spec.name)
+    began = bench.clock.monotonic()
+    await bench.target.cancel(spec.name)
+    await bench.target.cancel(spec.name)
+    assert bench.clock.monotonic() - began < 1
+    assert await ended(bench, spec.name) == "failed"
+    await bench.target.forget(spec.name)
+    await bench.target.forget(spec.name)
+    assert (await bench.target.task(spec.name)).phase == "absent"
+
+
+async def test_task_past_its_deadline_is_stopped(bench: Bench) -> None:
+    spec = task(bench, deadline_s=1)
+    spec = bench.script(spec, exit_code=0, lines=[], seconds=60)
+    spec = replace(spec, argv=("sh", "-c", "trap 'exit 143' TERM; sleep 60 & wait"))
+    await bench.target.start(spec)
+    assert await ended(bench, spec.name) == "failed"
+    error = (await bench.target.task(spec.name)).error
+    assert error is not None
+    assert error["reason"] == "TaskDeadlineExceeded"
+
+
+async def test_inventory_finds_owners_by_what_is_on_their_objects(bench: Bench) -> None:
+    await settle(bench, desired(bench, workload(bench), volumes=(Volume("filestore"),)))
+    found = [item for item in await bench.target.inventory() if item.ref == bench.ref]
+    assert len(found) == 1
+    assert (found[0].identity, found[0].workloads, found[0].volumes) == (bench.identity, ("web",), ("filestore",))
+    assert found[0].release is not None
+    assert found[0].release.reference == bench.release.reference
+
+
+async def test_resolve_pins_an_image_that_is_there(bench: Bench) -> None:
+    first = await bench.target.resolve(Release(image="caddy:2"))
+    assert first == await bench.target.resolve(Release(image="caddy:2"))
+    assert first.source == "caddy:2"
+    assert first.digest
+
+
+async def test_changes_name_the_owner_that_changed(bench: Bench) -> None:
+    seen: list[Ref] = []
+
+    async def listen() -> None:
+        async for ref in bench.target.changes():
+            seen.append(ref)  # noqa: PERF401 - it never ends, and what came so far is looked at
+
+    listener = asyncio.create_task(listen())
+    try:
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+        await bench.target.converge(desired(bench, workload(bench)), await bench.target.observe(bench.ref))
+        for _ in range(100):
+            if bench.ref in seen:
+                break
+            await asyncio.sleep(0.05)
+    finally:
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
+    assert set(seen) == {bench.ref}
+
+
+async def test_attach_without_a_replica_is_refused(bench: Bench) -> None:
+    with pytest.raises(NotRunning):
+        await bench.target.attach(bench.ref, ["true"], role="web", tty=False)
+
+
+async def test_logs_without_a_replica_are_refused(bench: Bench) -> None:
+    with pytest.raises(NotRunning):
+        async for _ in bench.target.logs(bench.ref, role="web", follow=False, lines=5):
+            pass
+
+
+def test_identity_of_benches_is_their_own() -> None:
+    assert SimBench().identity == Identity("install-sim", "id-sim")
