@@ -7,11 +7,12 @@ Called from threads by `mooring.targets.docker`; one instance serves all of them
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Any, Generic, TypeVar
 
 import docker.errors
 from docker.utils import socket as docker_socket
@@ -19,9 +20,10 @@ from docker.utils import socket as docker_socket
 from mooring.drivers.docker.archive import member_count, read_archive
 from mooring.drivers.docker.faults import explain, mapped, refusal, registry_refusal
 from mooring.drivers.docker.find import EngineAddress, open_client
-from mooring.drivers.errors import NoSuchObject, RegistryUnreachable
+from mooring.drivers.errors import NoSuchObject
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 EXEC_LIMIT = 64 * 1024
 
 
@@ -156,7 +158,10 @@ class Engine:
         """Whether a folder holds nothing; reads no more than its first entry."""
         with mapped(f"look into {path} of container {name}"):
             chunks, _ = self._client.get_archive(name, path)
-            return member_count(chunks, stop=2) < 2
+            try:
+                return member_count(chunks, stop=2) < 2
+            finally:
+                chunks.close()
 
     def log_end(self, name: str, *, lines: int | None) -> str:
         """The last lines of both outputs, all of them for None; empty when there is none.
@@ -170,11 +175,11 @@ class Engine:
             return ""
         return data.decode(errors="replace")
 
-    def log_stream(self, name: str, *, follow: bool, lines: int) -> Iterator[bytes]:
+    def log_stream(self, name: str, *, follow: bool, lines: int) -> Stream[bytes]:
         """Pieces of the log as they come."""
         with mapped(f"read the log of container {name}"):
             data = self._client.logs(name, stdout=True, stderr=True, stream=True, follow=follow, tail=lines)
-            yield from data
+        return Stream(data, f"read the log of container {name}")
 
     def run(
         self,
@@ -364,16 +369,34 @@ class Engine:
         with mapped("ask the engine about itself"):
             return dict(self._client.info())
 
-    def events(self, *, labels: Sequence[str], since: int) -> Iterator[dict[str, Any]]:
+    def events(self, *, labels: Sequence[str], since: int) -> Stream[dict[str, Any]]:
         """Events of objects with all `labels` since a Unix time, as they happen. Ends when the engine closes it."""
+        # A client of its own, without a time-out: a quiet engine is not a dead one, and a dead one closes the connection.
         client: Any = open_client(self.address, timeout_s=60)
-        try:
-            with mapped("follow events"):
-                # No time-out: a quiet engine is not a dead one, and a dead one closes the connection.
-                client.timeout = None
-                yield from client.events(since=since, filters={"label": list(labels)}, decode=True)
-        finally:
-            client.close()
+        client.timeout = None
+        with mapped("follow events"):
+            data = client.events(since=since, filters={"label": list(labels)}, decode=True)
+        return Stream(data, "follow events", client.close)
+
+
+class Stream(Generic[T]):
+    """Something that comes piece by piece; `close`, from any thread, ends it."""
+
+    def __init__(self, data: Any, what: str, done: Callable[[], None] = lambda: None) -> None:
+        self._data = data
+        self._what = what
+        self._done = done
+
+    def __iter__(self) -> Iterator[T]:
+        with mapped(self._what):
+            yield from self._data
+
+    def close(self) -> None:
+        """End it, and give its connection back."""
+        # Ending it is all that is asked for: a connection that is gone already is no fault.
+        with contextlib.suppress(Exception):
+            self._data.close()
+        self._done()
 
 
 def _read_until(stream: Any, deadline: float) -> str | None:
@@ -394,7 +417,18 @@ def _read_until(stream: Any, deadline: float) -> str | None:
         return None
     finally:
         stream.close()
+        plain.close()  # the library's file object leaves it open
     return kept.decode(errors="replace")
+
+
+def close_stream(stream: Any) -> None:
+    """Close an attached process's connection; the library leaves the socket under it open."""
+    plain: socket.socket = getattr(stream, "_sock", stream)
+    response = getattr(stream, "_response", None)
+    stream.close()
+    plain.close()
+    if response is not None:
+        response.close()
 
 
 def login_for(image: str, config: str) -> dict[str, str] | None:
@@ -412,17 +446,3 @@ def login_for(image: str, config: str) -> dict[str, str] | None:
                 return {"username": user, "password": password}
             return {"username": str(entry.get("username", "")), "password": str(entry.get("password", ""))}
     return None
-
-
-def chunks_to_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Whole lines of pieces that break anywhere."""
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace").rstrip("\r")
-    if rest:
-        yield rest.decode(errors="replace")
-
-
-__all__ = ["Engine", "RegistryUnreachable", "chunks_to_lines", "login_for"]

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Places, worlds and instances for the promises; what the page is written from."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.odoo_client import Odoo
+from tests.conformance.places import PLACES, Place, PrivateDocker
+from tests.conformance.world import Instance, World
+
+Copy = Callable[..., Instance]
+SEED = "seed"
+
+
+@pytest.fixture(scope="session", params=list(PLACES))
+def place(request: pytest.FixtureRequest) -> Place:
+    """A target that runs, with the images of the test ground."""
+    found = PLACES[request.param]()
+    if isinstance(found, str):
+        pytest.skip(f"{request.param}: {found}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def world(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An installation of its own on the place; everything that it made goes in the end."""
+    made = World(place, tmp_path_factory.mktemp(place.name) / "state", f"conf-{secrets.token_hex(3)}")
+    try:
+        yield made
+    finally:
+        place.clean(made.namespace)
+
+
+@pytest.fixture(scope="session")
+def shop(world: World) -> Instance:
+    """An instance with a real `-i` behind it: the only one of the suite. Tests leave it running at the base release."""
+    return world.instance("shop").apply()
+
+
+@pytest.fixture(scope="session")
+def seed(world: World, shop: Instance) -> str:
+    """A database to copy from, made from the shop's while nobody is connected to it."""
+    source = shop.database
+    name = f"{world.namespace}_{SEED}"
+    world.server_sql(
+        f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS false;\n'
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{source}';\n"
+        "SELECT pg_sleep(0.3);\n"
+        f'CREATE DATABASE "{name}" TEMPLATE "{source}";\n'
+        f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS true;\n'
+    )
+    # Files do not come with it: what Odoo wrote into them is made anew, or is not missed.
+    world.server_sql("DELETE FROM ir_attachment WHERE store_fname IS NOT NULL", name)
+    return name
+
+
+@pytest.fixture
+def copy(world: World, shop: Instance, seed: str) -> Iterator[Copy]:
+    """Makes instances with an initialized database, as after their own init; they are purged after the test."""
+    made: list[Instance] = []
+
+    def make(name: str, *, run: bool = True, **spec: Any) -> Instance:
+        instance = world.instance(name, **spec)
+        made.append(instance)
+        instance.accept()
+        doc = instance.document
+        assert doc is not None
+        plant_database(world, instance, doc.id, template=seed, owner=shop.database)
+        if run:
+            instance.drive()
+        return instance
+
+    yield make
+    for instance in made:
+        if instance.document is not None:
+            instance.delete(purge=True)
+
+
+def plant_database(world: World, instance: Instance, instance_id: str, *, template: str, owner: str) -> None:
+    """A database with its role, marked as this instance's own, as retained data is."""
+    name = instance.database
+    mark = {"mooring": 1, "instance": instance_id}
+    world.server_sql(
+        f'CREATE ROLE "{name}" LOGIN;\n'
+        f"COMMENT ON ROLE \"{name}\" IS '{json.dumps({**mark, 'role': 'owner'})}';\n"
+        f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{name}";\n'
+        f"COMMENT ON DATABASE \"{name}\" IS '{json.dumps({**mark, 'role': 'current'})}';\n"
+        f'REVOKE CONNECT, TEMPORARY ON DATABASE "{name}" FROM PUBLIC;\n'
+    )
+    # REASSIGN OWNED would also give away the database that it was copied from.
+    world.server_sql(
+        "DO $$ DECLARE item record; BEGIN FOR item IN SELECT c.oid::regclass AS name FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE n.nspname = 'public' AND c.relkind IN ('r', 'v', 'm', 'p') AND pg_get_userbyid(c.relowner) = '{owner}'"
+        f" LOOP EXECUTE format('ALTER TABLE %s OWNER TO \"{name}\"', item.name); END LOOP;"
+        " FOR item IN SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE n.nspname = 'public' AND c.relkind = 'S' AND pg_get_userbyid(c.relowner) = '{owner}'"
+        f" LOOP EXECUTE format('ALTER SEQUENCE %s OWNER TO \"{name}\"', item.name); END LOOP;"
+        f" IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND pg_get_userbyid(nspowner) = '{owner}')"
+        f' THEN ALTER SCHEMA public OWNER TO "{name}"; END IF;'
+        " END $$;",
+        name,
+    )
+
+
+@pytest.fixture
+def private(place: Place, request: pytest.FixtureRequest) -> Iterator[PrivateDocker]:
+    """An engine of the test's own, which may fail."""
+    if place.name != "docker":
+        pytest.skip(f"{place.name}: the test ground has no private engine for it")
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"mooring-private-{secrets.token_hex(3)}"
+    disk = getattr(request, "param", "")
+    engine = PrivateDocker(folder, disk=disk)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@pytest.fixture
+def chance(record_property: Callable[[str, object], None]) -> random.Random:
+    """Randomness that a failure can repeat: MOORING_SEED."""
+    number = int(os.environ.get("MOORING_SEED", "0")) or time.time_ns() % 1_000_000
+    record_property("seed", number)
+    sys.stdout.write(f"MOORING_SEED={number}\n")  # pytest shows it with a failure
+    return random.Random(number)
+
+
+@pytest.fixture
+def odoo(shop: Instance) -> Odoo:
+    """The shop's administrator."""
+    return shop.odoo

@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the suite runs: a registry of targets, and hands that break things there as people and machines do.
+
+The promises know `Place` alone. A new target is a new class here and a row in `PLACES`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from mooring.domain.model.identity import Ref
+from mooring.domain.odoo.argv import CONFIG_PATH
+from mooring.drivers.clock import Clock
+from mooring.drivers.docker.find import find_engine
+from mooring.targets.base import SecretReader, Target
+from mooring.targets.docker.target import DockerTarget
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ("odoo:14.0-base", "odoo:14.0-next", "odoo:14.0-bad", "odoo:14.0-dies", "postgres:17", "caddy:2", "engine")
+START_POSTGRES = """
+PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)
+data=/tmp/data
+if [ ! -s "$data/PG_VERSION" ]; then
+  printf %s "$PGPASSWORD" > /tmp/password
+  initdb -D "$data" -U postgres -A scram-sha-256 --pwfile=/tmp/password
+  echo 'host all all all scram-sha-256' >> "$data/pg_hba.conf"
+fi
+exec postgres -D "$data" -c "listen_addresses=*" -c "port=$1" -c unix_socket_directories=/tmp
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Process:
+    """A live process of a workload: another id, or another start, is another process."""
+
+    id: str
+    role: str
+    image: str
+    started: str
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A PostgreSQL that Mooring does not run; reached under this address from instances."""
+
+    host: str
+    port: int
+    password: str
+    id: str
+
+
+class Place(Protocol):
+    """One target, with hands.
+
+    Attributes:
+        name: of the target, as the page calls it.
+        address: where it is, for `make_target`.
+    """
+
+    name: str
+    address: str
+
+    def version(self) -> str:
+        """What runs there, for the page."""
+        ...
+
+    def processes(self, ref: Ref, *roles: str) -> list[Process]:
+        """Live processes of the workloads of `ref`, sorted."""
+        ...
+
+    def tasks(self, ref: Ref) -> list[str]:
+        """Task processes of `ref` that live."""
+        ...
+
+    def run(self, ref: Ref, role: str, argv: Sequence[str], *, stdin: str = "") -> tuple[int, str]:
+        """A program beside the first process of a role: exit code and all it said."""
+        ...
+
+    def remove_replica(self, ref: Ref, role: str) -> None:
+        """Take the process away with everything that it was made from."""
+        ...
+
+    def stop_replica(self, ref: Ref, role: str) -> None:
+        """End the process so that it does not come back by itself."""
+        ...
+
+    def edit_config(self, ref: Ref, role: str, line: str) -> None:
+        """Add a line to the configuration that the process was started with."""
+        ...
+
+    def detach_network(self, ref: Ref, role: str) -> None:
+        """Take the process off its networks."""
+        ...
+
+    def addresses(self, ref: Ref, role: str) -> list[str]:
+        """Where the role's processes are, on networks of the place."""
+        ...
+
+    def reach(self, url: str) -> str:
+        """The address under which the test reaches what is published there."""
+        ...
+
+    def left(self, namespace: str, name: str | None = None) -> list[str]:
+        """Everything that exists of a namespace, or of one instance: `kind name`."""
+        ...
+
+    def clean(self, namespace: str) -> None:
+        """Remove all that."""
+        ...
+
+    def outside(self) -> contextlib.AbstractContextManager[Outside]:
+        """Run a database server that is not Mooring's."""
+        ...
+
+    def set_outside(self, server: Outside, *, running: bool) -> None:
+        """Stop or start it."""
+        ...
+
+    def outside_sql(self, server: Outside, text: str) -> list[str]:
+        """Lines of a query there, as its superuser."""
+        ...
+
+
+class Private(Place, Protocol):
+    """A place of the test's own, whose engine and machine may fail."""
+
+    def restart_engine(self) -> None:
+        """The engine dies and is started again; what it ran goes on or comes back as it does there."""
+        ...
+
+    def reboot(self) -> None:
+        """Power cut, then boot."""
+        ...
+
+    def fill(self) -> None:
+        """Leave no room on the disk."""
+        ...
+
+    def free(self) -> None:
+        """Give the room back."""
+        ...
+
+
+class EnginePlace:
+    """Docker or Podman, by the engine's own API."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name = name
+        self.address = address
+
+    def cli(self, *argv: str, stdin: str = "", check: bool = True, timeout_s: float = 120) -> str:
+        """Docker's program, which speaks to both engines."""
+        return self._cli(*argv, stdin=stdin, check=check, timeout_s=timeout_s)[1]
+
+    def _cli(self, *argv: str, stdin: str, check: bool, timeout_s: float) -> tuple[int, str]:
+        done = subprocess.run(
+            ("docker", "-H", self.address, *argv), input=stdin, capture_output=True, text=True, timeout=timeout_s,
+            check=False,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, f"docker {' '.join(argv)}: {done.stdout}{done.stderr}"
+        return done.returncode, done.stdout + (done.stderr if not check else "")
+
+    def version(self) -> str:
+        form = "{{.Server.Version}}" if self.name == "docker" else "{{(index .Server.Components 0).Version}}"
+        return self.cli("version", "--format", form).strip()
+
+    def _containers(self, ref: Ref, purpose: str, *roles: str) -> list[dict[str, Any]]:
+        labels = {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "purpose": purpose}
+        filters = [word for key, value in labels.items() for word in ("--filter", f"label=dev.mooring.{key}={value}")]
+        found = self.cli("ps", "-aq", "--no-trunc", *filters).split()
+        if not found:
+            return []
+        known = json.loads(self._cli("inspect", *found, stdin="", check=False, timeout_s=60)[1].partition("\nError")[0])
+        return [
+            item for item in known if not roles or item["Config"]["Labels"].get("dev.mooring.role", "") in roles
+        ]  # fmt: skip
+
+    def processes(self, ref: Ref, *roles: str) -> list[Process]:
+        return sorted(
+            Process(
+                str(item["Id"]),
+                str(item["Config"]["Labels"]["dev.mooring.role"]),
+                str(item["Image"]),
+                str(item["State"]["StartedAt"]),
+            )
+            for item in self._containers(ref, "workload", *roles)
+            if item["State"]["Running"]
+        )
+
+    def tasks(self, ref: Ref) -> list[str]:
+        return [str(item["Name"]).lstrip("/") for item in self._containers(ref, "task") if item["State"]["Running"]]
+
+    def _first(self, ref: Ref, role: str) -> str:
+        found = self.processes(ref, role)
+        assert found, f"{ref} has no process in {role}"
+        return found[0].id
+
+    def run(self, ref: Ref, role: str, argv: Sequence[str], *, stdin: str = "") -> tuple[int, str]:
+        return self._cli("exec", "-i", self._first(ref, role), *argv, stdin=stdin, check=False, timeout_s=180)
+
+    def remove_replica(self, ref: Ref, role: str) -> None:
+        self.cli("rm", "-f", self._first(ref, role))
+
+    def stop_replica(self, ref: Ref, role: str) -> None:
+        self.cli("stop", "-t", "20", self._first(ref, role))
+
+    def edit_config(self, ref: Ref, role: str, line: str) -> None:
+        code, said = self.run(ref, role, ("sh", "-c", 'printf "%s\\n" "$1" >> "$2"', "sh", line, CONFIG_PATH))
+        assert code == 0, said
+
+    def detach_network(self, ref: Ref, role: str) -> None:
+        name = self._first(ref, role)
+        for network in self._networks(name):
+            self.cli("network", "disconnect", "-f", network, name)
+        assert not self._networks(name)
+
+    def _networks(self, container: str) -> dict[str, Any]:
+        item: Mapping[str, Any] = json.loads(self.cli("inspect", container))[0]
+        return dict(item["NetworkSettings"]["Networks"] or {})
+
+    def addresses(self, ref: Ref, role: str) -> list[str]:
+        return [
+            str(network["IPAddress"])
+            for item in self._containers(ref, "workload", role)
+            for network in (item["NetworkSettings"]["Networks"] or {}).values()
+            if network["IPAddress"]
+        ]
+
+    def reach(self, url: str) -> str:
+        return url
+
+    def left(self, namespace: str, name: str | None = None) -> list[str]:
+        wanted = ["--filter", f"label=dev.mooring.namespace={namespace}"]
+        if name is not None:
+            wanted += ["--filter", f"label=dev.mooring.name={name}"]
+        return [
+            *(f"container {one}" for one in self.cli("ps", "-a", "--format", "{{.Names}}", *wanted).split()),
+            *(f"volume {one}" for one in self.cli("volume", "ls", "-q", *wanted).split()),
+            *(f"network {one}" for one in self.cli("network", "ls", "--format", "{{.Name}}", *wanted).split()),
+        ]
+
+    def clean(self, namespace: str) -> None:
+        for item in self.left(namespace):
+            kind, _, name = item.partition(" ")
+            if kind == "container":
+                self.cli("rm", "-fv", name, check=False)
+        for item in self.left(namespace):
+            kind, _, name = item.partition(" ")
+            if kind == "network":
+                self._empty(name)
+            self.cli(kind, "rm", name, check=False)
+        assert self.left(namespace) == []
+
+    def _empty(self, network: str) -> None:
+        attached = self.cli("ps", "-aq", "--filter", f"network={network}").split()
+        for container in attached:
+            self.cli("network", "disconnect", "-f", network, container, check=False)
+
+    @contextmanager
+    def outside(self) -> Iterator[Outside]:
+        password, port = secrets.token_hex(8), free_port()
+        # The machine's own network: one bridge of an engine does not reach another one's containers.
+        container = self.cli(
+            "run", "-d", "--network", "host", "--user", "postgres", "-e", f"PGPASSWORD={password}",
+            "postgres:17", "sh", "-ec", START_POSTGRES, "sh", str(port),
+        ).strip()  # fmt: skip
+        server = Outside(machine_address(), port, password, container)
+        try:
+            until = time.monotonic() + 60
+            while self._outside_psql(server, "SELECT 1")[0] != 0:
+                assert time.monotonic() < until, self.cli("logs", container, check=False)
+                time.sleep(0.3)
+            yield server
+        finally:
+            self.cli("rm", "-fv", container)
+
+    def set_outside(self, server: Outside, *, running: bool) -> None:
+        self.cli("start" if running else "stop", server.id)
+
+    def _outside_psql(self, server: Outside, text: str) -> tuple[int, str]:
+        return self._cli(
+            "exec", "-i", server.id, "psql", "-h", "/tmp", "-p", str(server.port), "-U", "postgres", "-At",
+            "-v", "ON_ERROR_STOP=1", stdin=text, check=False, timeout_s=60,
+        )  # fmt: skip
+
+    def outside_sql(self, server: Outside, text: str) -> list[str]:
+        code, said = self._outside_psql(server, text)
+        assert code == 0, said
+        return said.splitlines()
+
+
+class PrivateDocker(EnginePlace):
+    """An engine in namespaces of its own (`testbed/private-dockerd.sh`)."""
+
+    def __init__(self, folder: Path, *, disk: str = "", images: Sequence[str] = IMAGES) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._tool("start", *(("--disk", disk) if disk else ()))
+        super().__init__("docker", f"unix://{folder}/docker.sock")
+        run_tool("testbed/images.sh", *images, env={"DOCKER_HOST": self.address, "MOORING_CLI": "docker"})
+
+    def _tool(self, verb: str, *argv: str) -> None:
+        run_tool("testbed/private-dockerd.sh", verb, str(self._folder), *argv)
+
+    def reach(self, url: str) -> str:
+        self._tool("forward", str(urlsplit(url).port))
+        return url
+
+    def restart_engine(self) -> None:
+        self._tool("crash")
+        self._tool("start")
+
+    def reboot(self) -> None:
+        self._tool("kill")
+        self._tool("start")
+
+    def fill(self) -> None:
+        self._tool("fill")
+
+    def free(self) -> None:
+        self._tool("free")
+
+    def close(self) -> None:
+        """Stop it and give its room back."""
+        self._tool("stop")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def run_tool(script: str, *argv: str, env: Mapping[str, str] | None = None) -> str:
+    """A script of the test ground; its standard output."""
+    # A daemon that it starts keeps standard error open: a file does not wait for it, a pipe would.
+    log = Path(os.environ.get("TMPDIR", "/tmp")) / f"mooring-conformance-{os.getpid()}.log"
+    with log.open("w+") as errors:
+        done = subprocess.run(
+            (str(ROOT / script), *argv), stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True,
+            timeout=900, check=False, env={**os.environ, **(env or {})},
+        )  # fmt: skip
+        errors.seek(0)
+        assert done.returncode == 0, f"{script} {' '.join(argv)}: {done.stdout}{errors.read()[-3000:]}"
+    log.unlink()
+    return done.stdout
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def machine_address() -> str:
+    """An address of this machine that is not its loopback; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+def make_target(name: str, address: str, *, secrets: SecretReader, clock: Clock, installation: str) -> Target:
+    """The target of a place."""
+    del name  # Docker's and Podman's are one
+    return DockerTarget(find_engine(host=address), secrets=secrets, clock=clock, installation=installation)
+
+
+def open_docker() -> EnginePlace | str:
+    """Docker with its images, or why it cannot be had."""
+    address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    run_tool("testbed/images.sh", *IMAGES, env={"DOCKER_HOST": address, "MOORING_CLI": "docker"})
+    return EnginePlace("docker", address)
+
+
+def open_podman() -> EnginePlace | str:
+    """Podman with its images, or why it cannot be had."""
+    address = os.environ.get("MOORING_PODMAN_HOST")
+    if not address:
+        return "MOORING_PODMAN_HOST names no engine (testbed/with.sh podman -- … does)"
+    run_tool("testbed/engines.sh", "podman-images", *IMAGES)
+    return EnginePlace("podman", address)
+
+
+PLACES = {"docker": open_docker, "podman": open_podman}
