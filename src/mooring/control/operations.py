@@ -16,7 +16,7 @@ from mooring.domain.model.identity import Ref
 from mooring.domain.operations.build import Accepted, build_plan
 from mooring.domain.operations.journal import StepRecord, load_records
 from mooring.domain.operations.plan import OperationType
-from mooring.drivers.documents import Document, VersionConflict
+from mooring.drivers.documents import Document
 
 KINDS: Mapping[str, OperationType] = {
     "OdooInitJob": OperationType.INIT,
@@ -59,13 +59,9 @@ class Operation:
         return load_records(self.doc.status.get("steps", ()))
 
     @property
-    def created(self) -> tuple[str, int, str]:
+    def created(self) -> tuple[str, str]:
         """What operations are ordered by."""
-        return (
-            str(self.doc.meta.get("createdAt", "")),
-            int(self.doc.meta.get("sequence", 0)),
-            self.doc.ref.name,
-        )
+        return str(self.doc.meta.get("createdAt", "")), self.doc.ref.name
 
 
 def read_operation(doc: Document) -> Operation:
@@ -84,30 +80,22 @@ async def list_operations(services: Services, instance: Ref | None = None) -> Se
 
 
 async def create_operation(
-    services: Services, instance: Ref, kind: OperationType, spec: Mapping[str, Any], *, sequence: int
+    services: Services, instance: Ref, kind: OperationType, spec: Mapping[str, Any]
 ) -> Operation:
-    """Write the document of a new operation; what exists under its name is taken as it is.
+    """Write the document of a new operation. Its name says what, when and, in its end, which of several.
 
     Args:
         spec: besides `instanceRef` and `type`.
-        sequence: number within the instance; makes the name, so that a repeated call creates nothing twice.
     """
     doc_kind = next((name for name, one in KINDS.items() if one is kind), OPERATION_KIND)
-    name = f"{instance.name}-{kind.value.lower()}-{sequence}"
+    now, doc_id = services.clock.now(), new_id()
+    name = f"{instance.name}-{kind.value.lower()}-{now:%Y%m%d%H%M%S}-{doc_id[:4]}"
     ref = Ref(doc_kind, instance.namespace, name)
     body: dict[str, Any] = {"instanceRef": {"name": instance.name}, **spec}
     if doc_kind == OPERATION_KIND:
         body["type"] = kind.value
-    meta = {"createdAt": services.clock.now().isoformat(), "sequence": sequence}
-    doc = Document(ref, new_id(), meta=meta, spec=body)
-    try:
-        stored = await services.documents.put(doc, if_version=None)
-    except VersionConflict:
-        existing = await services.documents.get(ref)
-        if existing is None:
-            raise
-        stored = existing
-    return read_operation(stored)
+    doc = Document(ref, doc_id, meta={"createdAt": now.isoformat()}, spec=body)
+    return read_operation(await services.documents.put(doc, if_version=None))
 
 
 async def accept(services: Services, operation: Operation, accepted: Accepted) -> Operation:

@@ -131,7 +131,8 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     goal = output(next_state(work.ledger.state, snapshot))
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
     # Before anything is rolled: an operation that begins now may be about to stop it all.
-    if not work.running and work.problem is None and await _begin(services, work, seen, asked=asked):
+    idle = all(one.stuck for one in work.running)
+    if idle and work.problem is None and await _begin(services, work, seen, asked=asked):
         return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
     pending, removed = False, True
     desired = _desired(work, asked_web=goal.web, asked_cron=goal.cron, held=held)
@@ -154,7 +155,9 @@ async def _prepare(services: Services, work: _Work) -> None:
     if work.deleting and not work.ledger.provisioned and not work.ledger.releases:
         return
     try:
-        pinning = await pin_release(services, ref, work.identity, work.spec, work.ledger)
+        # A person who asks for an upgrade means what the name stands for now.
+        fresh = any(one.type is OperationType.UPGRADE for one in work.waiting)
+        pinning = await pin_release(services, ref, work.identity, work.spec, work.ledger, fresh=fresh)
         work.ledger, work.pinned = pinning.ledger, pinning.pinned
     except MooringError as error:
         if not work.ledger.initialized and not work.deleting:
@@ -174,6 +177,9 @@ async def _prepare(services: Services, work: _Work) -> None:
                 services, ref, work.identity, work.spec, work.ledger, current, work.access
             )
     except MooringError as error:
+        if work.deleting and work.doc.meta.get("purge") is not True:
+            work.access = work.subject = None  # what cannot be reached is left as it is; its data stays anyhow
+            return
         await _note_problem(services, work, error)
         raise
 
@@ -298,7 +304,8 @@ async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool
     choice = decide_next(
         ledger=work.ledger,
         output=output(work.ledger.state),
-        running=[one.type for one in work.running],
+        running=[one.type for one in work.running if not one.stuck],
+        stuck=any(one.stuck for one in work.running),
         waiting=[Asked(one, one.type) for one in work.waiting],
         place=_place(work),
         rotated=_rotated(work),
@@ -317,9 +324,7 @@ async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool
         case Create(kind, spec):
             if kind is OperationType.DELETE:
                 spec = {"purge": work.doc.meta.get("purge") is True}
-            sequence = work.ledger.sequence + 1
-            await _save_ledger(services, work, replace(work.ledger, sequence=sequence))
-            operation = await ops.create_operation(services, work.doc.ref, kind, spec, sequence=sequence)
+            operation = await ops.create_operation(services, work.doc.ref, kind, spec)
             await _accept(services, work, operation, seen)
         case None:
             return False

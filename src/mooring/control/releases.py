@@ -34,12 +34,12 @@ async def pin_release(
     spec: OdooInstanceSpec,
     ledger: Ledger,
     *,
-    source: str | None = None,
+    fresh: bool = False,
 ) -> Pinning:
-    """Pin `source`, or what the spec names, and know its facts. A name that is pinned stays so until it changes.
+    """Pin what the spec names, and know its facts. A name that is pinned stays so until it changes.
 
     Args:
-        source: another image than the spec's, for an operation that names one.
+        fresh: look up anew what the name stands for.
 
     Raises:
         ImageNotFound, RegistryUnreachable: from the target.
@@ -47,8 +47,8 @@ async def pin_release(
         SeriesMismatch: the manifest's `version` is not the release's.
         UnknownSeries: a series that Mooring does not know.
     """
-    wanted = source or spec.image or services.defaults.image
-    if wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
+    wanted = spec.image or services.defaults.image
+    if not fresh and wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
         check_version(spec, known)
         return Pinning(ledger, known)
     secret = spec.image_pull_secret

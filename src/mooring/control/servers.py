@@ -33,6 +33,7 @@ from mooring.domain.server.desired import (
     server_secret,
 )
 from mooring.drivers.documents import Document
+from mooring.drivers.locks import InstanceLock
 
 DEFAULT_NAME = "default"
 RESTARTS_THAT_FAIL = 3
@@ -178,15 +179,20 @@ async def reconcile_server(services: Services, where: Ref, *, live: bool = False
     identity = Identity(services.installation, doc.id)
     secret = server_secret(where)
     await ensure_passwords(services, secret, {"user": SUPERUSER, "password": None})
-    subject, doc = await _subject(services, doc, spec.managed, identity, secret)
-    if subject is None:
-        return ServerPass(ready=False, max_connections=200, identity=identity)
-    desired = decide_server(subject)
-    seen = await services.target.observe(where, live=live)
-    for change in await services.target.converge(desired, seen):
-        services.emit(Event(where, "change", f"{change.action} {change.object}: {change.reason}"))
-    ready = seen.workload(ROLE).ready >= 1 and not services.target.diff(desired, seen)
-    await _write_status(services, doc, desired, seen, ready=ready)
+    lock = InstanceLock(services.locks, where)
+    with lock:
+        # Several instances share a server; whoever comes second leaves the work to the first and only looks.
+        alone = lock.try_acquire(command="server", now=services.clock.now()) is None
+        subject, doc = await _subject(services, doc, spec.managed, identity, secret)
+        if subject is None:
+            return ServerPass(ready=False, max_connections=200, identity=identity)
+        desired = decide_server(subject)
+        seen = await services.target.observe(where, live=live)
+        for change in await services.target.converge(desired, seen) if alone else ():
+            services.emit(Event(where, "change", f"{change.action} {change.object}: {change.reason}"))
+        if alone:
+            await _write_status(services, doc, seen, ready=_is_ready(services, desired, seen))
+    ready = _is_ready(services, desired, seen)
     dying = [one for one in seen.workload(ROLE).replicas if not one.ready and one.restarts >= RESTARTS_THAT_FAIL]
     if dying:
         raise ServerFailed(f"{where} ended {dying[0].restarts} times after its start.", details=dying[0].log_tail)
@@ -239,7 +245,11 @@ async def _subject(
     )
 
 
-async def _write_status(services: Services, doc: Document, desired: Desired, seen: Observed, *, ready: bool) -> None:
+def _is_ready(services: Services, desired: Desired, seen: Observed) -> bool:
+    return seen.workload(ROLE).ready >= 1 and not services.target.diff(desired, seen)
+
+
+async def _write_status(services: Services, doc: Document, seen: Observed, *, ready: bool) -> None:
     before = doc.status.get("phase")
     phase = "Running" if ready else "Provisioning" if before in (None, "Provisioning") else "Degraded"
 
@@ -250,7 +260,6 @@ async def _write_status(services: Services, doc: Document, desired: Desired, see
     await update_status(services, doc, change)
     if phase != before:
         services.emit(Event(doc.ref, "phase", f"{doc.ref} is {phase}."))
-    del desired
 
 
 async def _ensure_document(services: Services, where: Ref, spec: Mapping[str, Any], *, owner: Ref | None) -> None:

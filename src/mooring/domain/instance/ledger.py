@@ -41,7 +41,6 @@ class Ledger:
         latched: operation type → generation of the spec at which it failed.
         retries: operation type → number of attempts since the last success, for back-off.
         previous: what a rollback returns to.
-        sequence: number of the last operation.
         done: ids of the operations that ran, newest last, at most 100: a record that comes again runs nothing.
     """
 
@@ -59,7 +58,6 @@ class Ledger:
     latched: Mapping[str, int] = field(default_factory=dict)
     retries: Mapping[str, int] = field(default_factory=dict)
     previous: Previous | None = None
-    sequence: int = 0
     done: tuple[str, ...] = ()
 
     def release(self, digest: str) -> PinnedRelease | None:

@@ -72,6 +72,7 @@ def decide_next(
     ledger: Ledger,
     output: Output,
     running: Sequence[OperationType],
+    stuck: bool,
     waiting: Sequence[Asked],
     place: str,
     rotated: bool,
@@ -86,6 +87,7 @@ def decide_next(
         ledger: of the instance.
         output: what the lifecycle's state asks for.
         running: types in progress.
+        stuck: an operation could neither end nor be taken back; then nothing but a deletion begins.
         waiting: what was asked for, oldest first.
         place: where the database is to be.
         rotated: the owner role's password is another one than the server knows.
@@ -95,12 +97,16 @@ def decide_next(
         generation: of the spec: a failure is latched for it.
     """
     deleting = output.operation == OperationType.DELETE
+    if stuck and not deleting:
+        return None
     for asked in waiting:
         if deleting:
             return Refuse(asked, "Deleting", f"{asked.type} is refused: the instance is being deleted.")
         refusal = decide_refusal(asked, ledger, running)
         if refusal is not None:
             return refusal
+        if asked.type is OperationType.UPGRADE and not wanted:
+            break  # the release is still being asked what it is
         if decide_start(running, asked.type) is Verdict.PARALLEL:
             return Begin(asked)
         break
