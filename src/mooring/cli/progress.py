@@ -85,10 +85,16 @@ class PlainProgress:
     def __init__(self, err: TextIO) -> None:
         """Args: err: for words."""
         self._err = err
+        self._began: dict[tuple[str, str], float] = {}
 
     def __call__(self, event: Event) -> None:
         """One line."""
-        self.line(f"{time.strftime('%H:%M:%S')} {_name(event)} {_words(event)}")
+        key, spent = (str(event.ref), event.step), ""
+        if event.state in STARTED:
+            self._began[key] = time.monotonic()
+        elif event.kind == "step" and key in self._began:
+            spent = f" ({render_seconds(time.monotonic() - self._began.pop(key))})"
+        self.line(f"{time.strftime('%H:%M:%S')} {_name(event)} {_words(event)}{spent}")
 
     def line(self, text: str) -> None:
         """Words."""
@@ -122,7 +128,7 @@ class LiveProgress:
         elif event.kind == "warning":
             self.line(f"{self._style.careful('!')} {_name(event)}  {event.text}")
         else:
-            self.line(f"{self._style.strong('·')} {_name(event)}  {event.text}")
+            self.line(f"{self._style.strong('·')} {_name(event)}  {_said(event)}")
 
     def line(self, text: str) -> None:
         """Words, above the steps in progress."""
@@ -194,4 +200,9 @@ def _words(event: Event) -> str:
     if event.kind == "step":
         reason = event.text.split(": ", 1)[-1] if event.state in STARTED or ": " in event.text else ""
         return f"{event.step} {event.state}" + (f": {reason}" if reason else "")
-    return f"warning: {event.text}" if event.kind == "warning" else event.text
+    return f"warning: {event.text}" if event.kind == "warning" else _said(event)
+
+
+def _said(event: Event) -> str:
+    """The text without the name that stands before it already."""
+    return event.text.removeprefix(f"{event.ref} ")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mooring init`: writes a commented manifest; never over a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mooring.cli.options import Options
+from mooring.cli.options import command as declare
+
+
+@declare(
+    "init",
+    short="Write a commented manifest to start from.",
+    examples=("mooring init shop", "mooring init shop --image odoo:18.0 --host shop.example.com -f shop.yaml"),
+)
+@click.argument("name", default="odoo")
+@click.option("-f", "--file", "file", metavar="FILE", help="Where to write it; NAME.yaml if not given, `-` is stdout.")
+@click.option("--image", metavar="IMAGE", help="Odoo's image; that of the configuration, else the newest known.")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Host name under which people reach it.")
+@click.option("--modules", metavar="NAMES", default="base", show_default=True, help="Modules, separated by commas.")
+def command(
+    options: Options, name: str, *, file: str | None, image: str | None, hosts: tuple[str, ...], modules: str
+) -> int:
+    """Write a manifest of the instance NAME (`odoo` if not given), with comments, to start from.
+
+    The file is checked before it is written. A file that is there is left alone.
+    """
+    import os
+
+    from mooring.api.loader import load_documents
+    from mooring.cli.errors import FileExists, FileUnreadable
+    from mooring.cli.output import print_result, print_text
+    from mooring.cli.sample import render_sample
+    from mooring.control.services import Defaults
+    from mooring.drivers.settings import default_settings_path, load_settings
+
+    settings = load_settings(default_settings_path(options.environ, os.geteuid()))
+    text = render_sample(
+        name,
+        namespace=options.place,
+        image=image or settings.defaults.image or Defaults().image,
+        modules=tuple(one.strip() for one in modules.split(",") if one.strip()),
+        hosts=hosts,
+    )
+    load_documents(text.encode(), source="the command line")
+    if file == "-":
+        print_text(text.rstrip("\n"))
+        return 0
+    path = Path(file or f"{name}.yaml")
+    try:
+        with path.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise FileExists(f"{path} is there already; it was left alone.") from None
+    except OSError as error:
+        raise FileUnreadable(f"{path} cannot be written: {error.strerror or error}.") from error
+    if options.output == "table":
+        print_text(f"{path} is written. Next: `mooring apply -f {path}`.")
+    else:
+        print_result(options, {"file": str(path)})
+    return 0

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`mooring psql`: psql inside the database server's container, on an instance's database."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from mooring.cli.options import Options
+from mooring.cli.options import command as declare
+
+if TYPE_CHECKING:
+    from mooring.cli.context import App
+
+
+@declare(
+    "psql",
+    short="Open psql on an instance's database.",
+    examples=("mooring psql shop", "mooring psql shop -- -c 'select count(*) from res_users'"),
+)
+@click.argument("name")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--admin", is_flag=True, help="As the server's superuser instead of the instance's own role.")
+def command(options: Options, name: str, arguments: tuple[str, ...], *, admin: bool) -> int:
+    """Open psql on the database of the instance NAME; what follows `--` goes to psql.
+
+    It runs inside the container of a server that Mooring runs, with the rights of the instance's own role. No password is
+    typed or shown. It ends with psql's own exit code.
+    """
+    from mooring.cli.context import run
+    from mooring.cli.names import find_instance
+    from mooring.cli.servers import server_of
+    from mooring.control.errors import NotInitialized
+    from mooring.domain.postgres.bootstrap import SUPERUSER
+    from mooring.domain.postgres.names import default_role_name
+    from mooring.domain.server.desired import PASS_FILE, PORT, ROLE
+
+    async def work(app: App) -> int:
+        doc = await find_instance(app, name)
+        server = await server_of(app, name)
+        database = (doc.status.get("database") or {}).get("name")
+        if not database:
+            raise NotInitialized(f"{doc.ref} has no database yet.")
+        role = default_role_name(namespace=doc.ref.namespace, name=doc.ref.name)
+        argv = (
+            "env",
+            f"PGPASSFILE={PASS_FILE}",
+            *(() if admin else (f"PGOPTIONS=-c role={role}",)),
+            "psql",
+            "--host=127.0.0.1",
+            f"--port={PORT}",
+            f"--username={SUPERUSER}",
+            f"--dbname={database}",
+            "--set=ON_ERROR_STOP=1",
+            *arguments,
+        )
+        target = await app.target()
+        return await target.attach(server, argv, role=ROLE, tty=sys.stdin.isatty() and sys.stdout.isatty())
+
+    return run(options, work)
