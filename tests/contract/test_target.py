@@ -104,7 +104,7 @@ async def test_change_replaces_one_replica_at_a_time(bench: Bench) -> None:
 async def test_change_that_never_gets_ready_leaves_the_other_replica_serving(bench: Bench) -> None:
     before = await settle(bench, desired(bench, workload(bench, replicas=2)))
     want = desired(bench, workload(bench, replicas=2, version="2", ready=False))
-    for _ in range(60):
+    for _ in range(25):
         await bench.target.converge(want, await bench.target.observe(bench.ref))
         await bench.clock.sleep(0.1)
     seen = await bench.target.observe(bench.ref, live=True)

@@ -7,6 +7,7 @@ are facts about engines (Docker 20.10 to 28, Podman 4.3), not about the library.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,6 +44,8 @@ _REGISTRY_TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
         ("no such host", "dial tcp", "timeout", "timed out", "connection refused", "deadline exceeded", "tls:", "x509"),
     ),
 )
+# Podman answers 500 for an object that goes away while it is asked for.
+_GONE = re.compile(r"no such (container|network|volume|exec)|does not exist in database|no container with name or id")
 _LOST = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
@@ -64,6 +67,8 @@ def mapped(what: str) -> Iterator[None]:
     except docker.errors.NotFound as fault:
         raise NoSuchObject(f"could not {what}: it is not there", details=explain(fault)) from fault
     except docker.errors.APIError as fault:
+        if _GONE.search(explain(fault).lower()):
+            raise NoSuchObject(f"could not {what}: it is not there", details=explain(fault)) from fault
         raise refusal(what, explain(fault)) from fault
     except docker.errors.DockerException as fault:
         raise EngineUnreachable(f"could not {what}: the engine does not answer", details=str(fault)) from fault

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TypeVar
 
 from mooring.domain.model.identity import Ref
 from mooring.drivers.clock import Clock
-from mooring.drivers.docker.engine import Engine, chunks_to_lines
+from mooring.drivers.docker.engine import Engine, Stream
 from mooring.drivers.errors import EngineUnreachable
 from mooring.errors import MooringError
 from mooring.targets.docker import labels as tag
@@ -62,9 +62,14 @@ async def logs(engine: Engine, ref: Ref, *, role: str, follow: bool, lines: int)
 
     async def read(name: str) -> None:
         prefix = f"{name}: " if len(names) > 1 else ""
+        rest = b""
         try:
-            async for line in _threaded(lambda: chunks_to_lines(engine.log_stream(name, follow=follow, lines=lines))):
-                await queue.put(prefix + line)
+            async for chunk in _threaded(lambda: engine.log_stream(name, follow=follow, lines=lines)):
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    await queue.put(prefix + line.decode(errors="replace").rstrip("\r"))
+            if rest:
+                await queue.put(prefix + rest.decode(errors="replace"))
         except MooringError as fault:
             await queue.put(fault)
         else:
@@ -83,11 +88,12 @@ async def logs(engine: Engine, ref: Ref, *, role: str, follow: bool, lines: int)
         await asyncio.gather(*readers, return_exceptions=True)
 
 
-async def _threaded(make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
-    """The items of a blocking iterator, read by a thread."""
+async def _threaded(make: Callable[[], Stream[T]]) -> AsyncIterator[T]:
+    """The items of a blocking stream, read by a thread that ends with it."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[T | None, BaseException | None, bool]] = asyncio.Queue()
     stop = threading.Event()
+    opened: list[Stream[T]] = []
 
     def put(item: T | None, fault: BaseException | None, *, end: bool) -> None:
         if not stop.is_set() and not loop.is_closed():
@@ -95,16 +101,22 @@ async def _threaded(make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
 
     def work() -> None:
         try:
-            for item in make():
+            stream = make()
+            opened.append(stream)
+            for item in stream:
                 if stop.is_set():
-                    return
+                    break
                 put(item, None, end=False)
         except Exception as fault:  # noqa: BLE001 - carried over to the reader, who raises it
             put(None, fault, end=True)
         else:
             put(None, None, end=True)
+        finally:
+            for stream in opened:
+                stream.close()
 
-    threading.Thread(target=work, name="docker-stream", daemon=True).start()
+    thread = threading.Thread(target=work, name="docker-stream", daemon=True)
+    thread.start()
     try:
         while True:
             item, fault, end = await queue.get()
@@ -116,3 +128,5 @@ async def _threaded(make: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
                 yield item
     finally:
         stop.set()
+        for stream in opened:
+            stream.close()

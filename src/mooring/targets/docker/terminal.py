@@ -17,7 +17,7 @@ import tty as terminal_modes
 from collections.abc import Iterator, Sequence
 
 from mooring.domain.model.identity import Ref
-from mooring.drivers.docker.engine import Engine
+from mooring.drivers.docker.engine import Engine, close_stream
 from mooring.targets.docker import labels as tag
 from mooring.targets.errors import NotRunning
 
@@ -42,7 +42,7 @@ def attach(engine: Engine, ref: Ref, argv: Sequence[str], *, role: str, tty: boo
         with _raw(tty), _sized(engine, run_id, tty):
             _pump(plain, framed=not tty)
     finally:
-        stream.close()
+        close_stream(stream)
     while (code := engine.exit_code(run_id)) is None:
         time.sleep(0.05)
     return code
