@@ -67,6 +67,7 @@ lint: $(VENV) ## Check format, style, types, layers and the documentation (under
 	@.venv/bin/ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary
 	@$(PY) tools/diagrams.py --check
+	@$(PY) -m tools.reference --check
 	@.venv/bin/lint-imports --no-logo > .venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 	@echo "lint: format, style, types, layers and documentation are well"
