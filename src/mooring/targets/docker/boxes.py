@@ -28,6 +28,11 @@ from mooring.targets.errors import NoSuchObject
 Fill = Callable[[File], bytes]
 
 
+# Docker 20.10 leaves `unless-stopped` containers down after the engine itself was killed; what is to be away is removed,
+# never stopped, so that nothing comes back that must not.
+RESTART_POLICY = "always"
+
+
 @dataclass(frozen=True)
 class BoxMount:
     """A volume by its name in the engine, and the owner that its root gets while it is empty; never a `foreign` one's."""
@@ -99,7 +104,7 @@ class Box:
 
 def limits_text(resources: Resources, *, restart: bool) -> str:
     """The limits of a container as the label and `observed_limits` write them."""
-    policy = "unless-stopped" if restart else "no"
+    policy = RESTART_POLICY if restart else "no"
     return f"{resources.memory_bytes or 0}/{(resources.cpu_millicores or 0) * 1_000_000}/{policy}"
 
 
@@ -122,7 +127,7 @@ def render_box(box: Box, options: DockerOptions, *, podman: bool = False) -> dic
         "SecurityOpt": ["no-new-privileges"],
         "NetworkMode": box.networks[0].network if box.networks else "none",
         "PidsLimit": options.pids_limit,
-        "RestartPolicy": {"Name": "unless-stopped" if box.restart else "no"},
+        "RestartPolicy": {"Name": RESTART_POLICY if box.restart else "no"},
         "LogConfig": {
             "Type": "json-file",
             "Config": {"max-size": f"{options.log_bytes}", "max-file": f"{options.log_files}"},
@@ -131,6 +136,10 @@ def render_box(box: Box, options: DockerOptions, *, podman: bool = False) -> dic
             f"{item.inner}/tcp": [{"HostIp": item.address, "HostPort": str(item.port)}] for item in box.publish
         },
     }
+    if not podman:
+        # As a container's first process, Odoo would not hear SIGTERM before it has set its handlers, and a stop in its
+        # first second would take the whole grace period. Podman needs a program for this that is not always there.
+        host["Init"] = True
     if box.resources.memory_bytes:
         host["Memory"] = host["MemorySwap"] = box.resources.memory_bytes
     if box.resources.cpu_millicores:
