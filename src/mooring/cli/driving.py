@@ -54,7 +54,7 @@ async def lead(app: App, refs: Sequence[Ref], *, operations: Sequence[Ref] = ())
 async def _lead_one(services: Services, ref: Ref, *, app: App) -> None:
     options = app.options
     if ref.kind == "DatabaseServer":
-        await lead_server(services, ref, command=options.words, timeout_s=options.timeout_s)
+        await lead_server(services, ref, timeout_s=options.timeout_s)
     else:
         await drive(services, ref, command=options.words, timeout_s=options.timeout_s)
 

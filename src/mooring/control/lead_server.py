@@ -8,13 +8,13 @@ from mooring.control.errors import UnknownServer
 from mooring.control.servers import reconcile_server
 from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
-from mooring.drivers.locks import AgentLock, InstanceLock
+from mooring.drivers.locks import AgentLock
 from mooring.errors import TimeoutExceeded
 
 POLL_S = 0.5
 
 
-async def lead_server(services: Services, ref: Ref, *, command: str, timeout_s: float) -> str:
+async def lead_server(services: Services, ref: Ref, *, timeout_s: float) -> str:
     """Bring a managed server to `Running`; its phase. Servers that others run are only kept as records.
 
     Raises:
@@ -23,21 +23,17 @@ async def lead_server(services: Services, ref: Ref, *, command: str, timeout_s: 
         TimeoutExceeded: it did not answer in time.
     """
     until = services.clock.monotonic() + timeout_s
-    lock = InstanceLock(services.locks, ref)
-    with lock:
-        while True:
-            doc = await services.documents.get(ref)
-            if doc is None:
-                raise UnknownServer(f"{ref} does not exist.")
-            if DatabaseServerSpec.model_validate(doc.spec).managed is None:
-                return "External"
-            phase = str(doc.status.get("phase", ""))
-            agent = AgentLock(services.locks).holder()
-            if agent is None and lock.try_acquire(command=command, now=services.clock.now()) is None:
-                if (await reconcile_server(services, ref, live=True)).ready:
-                    return "Running"
-            elif phase == "Running" and doc.status.get("observedGeneration") == doc.generation:
-                return phase
-            if services.clock.monotonic() > until:
-                raise TimeoutExceeded(f"{ref} did not answer in time.")
-            await services.clock.sleep(POLL_S)
+    while True:
+        doc = await services.documents.get(ref)
+        if doc is None:
+            raise UnknownServer(f"{ref} does not exist.")
+        if DatabaseServerSpec.model_validate(doc.spec).managed is None:
+            return "External"
+        if AgentLock(services.locks).holder() is None:
+            if (await reconcile_server(services, ref, live=True)).ready:
+                return "Running"
+        elif doc.status.get("phase") == "Running" and doc.status.get("observedGeneration") == doc.generation:
+            return "Running"
+        if services.clock.monotonic() > until:
+            raise TimeoutExceeded(f"{ref} did not answer in time.")
+        await services.clock.sleep(POLL_S)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent as a systemd service: the unit's text, and the few calls that install it. Used by `agent` and `setup`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mooring.cli.errors import NotRoot, SetupFailed
+from mooring.drivers.files import write_file
+
+UNIT = "mooring-agent.service"
+UNIT_PATH = Path("/etc/systemd/system") / UNIT
+TIMEOUT_S = 900
+
+_UNIT = """\
+[Unit]
+Description=Mooring agent: keeps Odoo instances in shape
+Wants=network-online.target
+After=network-online.target docker.service podman.socket
+
+[Service]
+Type=exec
+ExecStart={program} agent run
+Environment=MOORING_HOME={home}
+Restart=always
+RestartSec=5
+TimeoutStopSec=20
+# What it needs: its state directory, folders of add-ons and secrets to read, the engine's socket, and to answer.
+ReadWritePaths={home}
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH
+ProtectSystem=strict
+ProtectHome=read-only
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+PrivateTmp=yes
+PrivateDevices=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def render_unit(program: Path, *, home: Path) -> str:
+    """The unit's text; paths are quoted as systemd reads them.
+
+    Args:
+        program: absolute path of `mooring`.
+        home: the state directory.
+    """
+    return _UNIT.format(program=_quoted(program), home=_quoted(home))
+
+
+def program_path() -> Path:
+    """The absolute path of the program that runs now.
+
+    Raises:
+        SetupFailed: it cannot be told.
+    """
+    own = Path(sys.argv[0])
+    if own.name == "mooring" and own.exists():
+        return own.absolute()
+    found = shutil.which("mooring")
+    if found is None:
+        raise SetupFailed("The program `mooring` is not on PATH.", resolution="Install it, such as with pipx or uv.")
+    return Path(found).absolute()
+
+
+def install_service(unit: str) -> Iterator[str]:
+    """Write, enable and start; says each thing before it is done. Changes nothing that is as it should be.
+
+    Raises:
+        NotRoot: only root may.
+        SetupFailed: there is no systemd, or it refuses.
+    """
+    if os.geteuid() != 0:
+        raise NotRoot("Only root can install a service.")
+    if not Path("/run/systemd/system").is_dir():
+        raise SetupFailed(
+            "This machine does not run systemd.", resolution="Let your service manager run `mooring agent run`."
+        )
+    if not UNIT_PATH.exists() or UNIT_PATH.read_text(encoding="utf-8") != unit:
+        yield f"Writing {UNIT_PATH}."
+        write_file(UNIT_PATH, unit.encode(), 0o644)
+        run_program(["systemctl", "daemon-reload"])
+        yield f"Enabling and starting {UNIT}."
+        run_program(["systemctl", "enable", UNIT])
+        run_program(["systemctl", "restart", UNIT])
+    else:
+        yield f"{UNIT_PATH} is as it should be; starting {UNIT} if it does not run."
+        run_program(["systemctl", "enable", "--now", UNIT])
+
+
+def run_program(argv: Sequence[str], *, env: dict[str, str] | None = None) -> str:
+    """Run a program to its end; what it printed.
+
+    Args:
+        env: added to the process's environment.
+
+    Raises:
+        SetupFailed: it is missing, ended badly, or took longer than a quarter of an hour.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except OSError as error:
+        raise SetupFailed(f"{argv[0]} cannot be run: {error.strerror or error}.") from error
+    except subprocess.TimeoutExpired as error:
+        raise SetupFailed(f"{' '.join(argv[:2])} did not end within {TIMEOUT_S} s.") from error
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise SetupFailed(f"`{' '.join(argv)}` ended with {done.returncode}.", details=tail)
+    return done.stdout
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
+    return f'"{text}"' if " " in text else text
