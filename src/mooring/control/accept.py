@@ -23,6 +23,7 @@ from mooring.domain.instance.support import (
     find_clashes,
     find_immutable,
     find_unsupported,
+    find_unsupported_operation,
 )
 from mooring.domain.model.identity import Ref
 from mooring.domain.postgres.names import default_database_name
@@ -81,6 +82,8 @@ def _refuse_unsupported(services: Services, manifests: Sequence[Resource]) -> No
             sentences.append(f"{ref}: this version of Mooring does not carry out {one.kind} yet.")
         elif isinstance(one, OdooInstance):
             found = find_unsupported(one.spec, capabilities.unsupported_fields, target=capabilities.name)
+            sentences += [f"{ref}: {text}" for text in found]
+        elif one.kind in ALL_KINDS and (found := find_unsupported_operation(one.spec)):
             sentences += [f"{ref}: {text}" for text in found]
         elif isinstance(one, OdooOperation) and one.spec.type.value in OPERATIONS_NOT_YET:
             sentences.append(f"{ref}: this version of Mooring does not carry out {one.spec.type.value} yet.")

@@ -34,6 +34,28 @@ def queue_notification(
     return [*(dict(one) for one in waiting), entry][-KEEP:]
 
 
+def queue_ending(
+    waiting: Sequence[Mapping[str, Any]],
+    ref: Ref,
+    *,
+    operation: str,
+    name: str,
+    outcome: str,
+    message: str,
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """The queue with the end of an operation."""
+    body = {
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "operation": {"type": operation, "name": name, "phase": outcome, "message": message},
+        "time": rfc3339(now),
+    }
+    entry = {"id": f"{name}-{outcome}", "body": body, "attempts": 0, "notBefore": now.isoformat()}
+    return [*(dict(one) for one in waiting), entry][-KEEP:]
+
+
 def due(waiting: Sequence[Mapping[str, Any]], now: datetime) -> Mapping[str, Any] | None:
     """The first of the queue, if its time has come: order is kept, so nothing overtakes it."""
     if not waiting:

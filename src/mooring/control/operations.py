@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from mooring.api.quantity import Duration
 from mooring.control.errors import FieldUnsupported
 from mooring.control.services import Services, new_id, update_status
 from mooring.domain.instance.snapshot import rfc3339
@@ -52,6 +53,18 @@ class Operation:
     def stuck(self) -> bool:
         """Whether taking back failed and a person has to decide."""
         return bool(self.doc.status.get("stuck"))
+
+    def due(self, now: datetime) -> bool:
+        """Whether the time has come that `scheduledTime` names."""
+        when = self.doc.spec.get("scheduledTime")
+        return when is None or datetime.fromisoformat(when) <= now
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether it runs for longer than its `deadline`."""
+        limit, start = self.doc.spec.get("deadline"), self.doc.status.get("startTime")
+        if limit is None or start is None:
+            return False
+        return now - datetime.fromisoformat(start) > Duration.parse(limit).timedelta
 
     @property
     def log(self) -> tuple[StepRecord, ...]:

@@ -16,7 +16,7 @@ from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
 from mooring.control.errors import OperationFailed, OperationStuck, SeriesMismatch, UnknownInstance
 from mooring.control.events import Event
-from mooring.control.notify import queue_notification
+from mooring.control.notify import queue_ending, queue_notification
 from mooring.control.releases import pin_release
 from mooring.control.runner import REMOVE_OBJECTS, hold_of, needs_live, run_moves
 from mooring.control.servers import Access, access
@@ -32,6 +32,7 @@ from mooring.domain.lifecycle import Snapshot, State, is_settled, next_state, ou
 from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_next
 from mooring.domain.operations.plan import NO_HOLD, PHASES, Hold, OperationType
@@ -89,6 +90,11 @@ class _Work:
     @property
     def waiting(self) -> list[ops.Operation]:
         return [one for one in self.operations if one.phase == "Pending"]
+
+    def due(self, services: Services) -> list[ops.Operation]:
+        """Those of them whose time has come."""
+        now = services.clock.now()
+        return [one for one in self.waiting if one.due(now)]
 
 
 async def reconcile(services: Services, ref: Ref, *, live: bool = False, asked: bool = False) -> Pass:
@@ -271,7 +277,7 @@ async def _operate(
         work.ledger = finish(
             work.ledger, result.accepted, outcome, result.operation.log, generation=work.doc.generation
         )
-        await _save_ledger(services, work, work.ledger)
+        await _save_end(services, work, operation, outcome)
         phase = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled", "stuck": "Running"}
         await ops.end(
             services,
@@ -293,6 +299,27 @@ async def _operate(
     return (min(waits) if waits else None), None
 
 
+async def _save_end(services: Services, work: _Work, operation: ops.Operation, outcome: Finished) -> None:
+    """The ledger after an operation's end, and the word that the webhook gets, in one write."""
+    ledger, now = work.ledger, services.clock.now()
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        value = {**status, "ledger": dump_ledger(ledger)}
+        if work.spec.webhook is not None:
+            value["notifications"] = queue_ending(
+                status.get("notifications", ()),
+                work.doc.ref,
+                operation=operation.type.value,
+                name=operation.doc.ref.name,
+                outcome=outcome.outcome,
+                message=(outcome.error or {}).get("brief", ""),
+                now=now,
+            )
+        return value
+
+    work.doc = await update_status(services, work.doc, change)
+
+
 async def _save_ledger(services: Services, work: _Work, ledger: Ledger) -> None:
     work.ledger = ledger
     work.doc = await update_status(services, work.doc, lambda status: {**status, "ledger": dump_ledger(ledger)})
@@ -306,7 +333,7 @@ async def _begin(services: Services, work: _Work, seen: Observed, *, asked: bool
         output=output(work.ledger.state),
         running=[one.type for one in work.running if not one.stuck],
         stuck=any(one.stuck for one in work.running),
-        waiting=[Asked(one, one.type) for one in work.waiting],
+        waiting=[Asked(one, one.type, one.due(services.clock.now())) for one in work.waiting],
         place=_place(work),
         rotated=_rotated(work),
         provisionable=known and (asked or _backed_off(services, work, OperationType.PROVISION)),
@@ -419,10 +446,10 @@ async def _conclude(
     busy = bool(running) and not all(one.stuck for one in running)
     # A release that is still being asked what it is may mean an upgrade, and one that was just asked has not begun it.
     known = work.problem is not None or (work.pinned is not None and (up_to_date or not _upgradable(work)))
-    settled = known and not busy and not work.waiting and not pending and is_settled(state, snapshot)
+    settled = known and not busy and not work.due(services) and not pending and is_settled(state, snapshot)
     if work.problem is not None and not busy:
         return Pass(state, phase, settled=True, requeue_s=BACK_OFF_S[2], error=work.problem)
-    if error is not None and not busy and not work.waiting and (is_settled(state, snapshot) or not known_data):
+    if error is not None and not busy and not work.due(services) and (is_settled(state, snapshot) or not known_data):
         return Pass(state, phase, settled=True, requeue_s=None, error=error)
     if settled:
         return Pass(state, phase, settled=True, requeue_s=None)

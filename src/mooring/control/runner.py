@@ -113,7 +113,7 @@ async def run_moves(
             tasks,
             pending=pending,
             purged=purged,
-            cancelled=bool(operation.doc.status.get("cancel")),
+            cancelled=bool(operation.doc.status.get("cancel")) or operation.overdue(services.clock.now()),
             retries=int(operation.doc.status.get("retries", 0)),
         )
         move = advance(plan, log, seen, services.clock.now())

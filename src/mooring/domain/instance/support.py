@@ -30,6 +30,15 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "init.template": ("auto", "never"),
 }
 KINDS_NOT_YET = frozenset({"BackupRepository", "OdooBackupJob", "OdooRestoreJob", "OdooStagingRefreshJob"})
+# Fields of the kinds of operations, the same way.
+OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
+    "webhook": (),
+    "git": (),
+    "inPlace": (False,),
+    "to": (),
+    "maintenance": ("now",),
+    "template": ("auto", "never"),
+}
 OPERATIONS_NOT_YET = frozenset({"Promote", "ReleaseHold", "Migrate", "Verify", "Neutralize", "Deploy"})
 
 
@@ -72,6 +81,16 @@ def find_unsupported(spec: OdooInstanceSpec, unsupported: Iterable[str], *, targ
         if path in written and path not in here and _text(written[path]) not in [_text(one) for one in harmless]:
             sentences.append(f"spec.{path}: this version of Mooring does not carry it out yet.")
     return sentences
+
+
+def find_unsupported_operation(spec: Model) -> list[str]:
+    """One sentence for each field of an operation that is set and that nobody honours."""
+    written = set_fields(spec)
+    return [
+        f"spec.{path}: this version of Mooring does not carry it out yet."
+        for path, harmless in OPERATION_FIELDS_NOT_YET.items()
+        if path in written and _text(written[path]) not in [_text(one) for one in harmless]
+    ]
 
 
 def find_immutable(old: OdooInstanceSpec, new: OdooInstanceSpec, *, environment: str) -> list[str]:

@@ -67,7 +67,19 @@ def _provision(accepted: Accepted) -> Plan:
 
 
 def _init(accepted: Accepted) -> Plan:
-    return plan_init(accepted.ref, accepted.id, _subject(accepted), base_url=accepted.base_url)
+    """A job's own words win over `spec.init`; one that the lifecycle made says nothing."""
+    subject = _subject(accepted)
+    init = subject.spec.init
+    given = accepted.spec
+    return plan_init(
+        accepted.ref,
+        accepted.id,
+        subject,
+        modules=tuple(given.get("modules", init.modules)) or ("base",),
+        demo=bool(given.get("demo", init.demo)),
+        language=str(given.get("language", init.language)),
+        base_url=accepted.base_url,
+    )
 
 
 def _upgrade(accepted: Accepted) -> Plan:

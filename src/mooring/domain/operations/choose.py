@@ -20,10 +20,11 @@ NEEDS_DATA = frozenset(
 
 @dataclass(frozen=True)
 class Asked:
-    """An operation that waits: the key of its document, its type and its spec."""
+    """An operation that waits: the key of its document, its type, and whether the time it was asked for has come."""
 
     key: Any
     type: OperationType
+    due: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def decide_next(
     for asked in waiting:
         if deleting:
             return Refuse(asked, "Deleting", f"{asked.type} is refused: the instance is being deleted.")
+        if not asked.due:
+            continue
         refusal = decide_refusal(asked, ledger, running)
         if refusal is not None:
             return refusal

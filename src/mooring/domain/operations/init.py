@@ -22,24 +22,34 @@ VERIFY = "verify-modules"
 FINISH = "finish"
 
 
-def plan_init(operation: Ref, operation_id: str, subject: Subject, *, base_url: str | None) -> Plan:
+def plan_init(
+    operation: Ref,
+    operation_id: str,
+    subject: Subject,
+    *,
+    modules: tuple[str, ...],
+    demo: bool,
+    language: str,
+    base_url: str | None,
+) -> Plan:
     """Install, verify, finish. Installing again continues what a kill interrupted, so nothing is undone.
 
     Args:
         operation: the operation's document.
         operation_id: its id, for fences.
+        modules: what is installed; at least one.
+        demo: with demonstration data.
+        language: of the first user and company.
         base_url: where users reach it; None leaves it to Odoo.
     """
-    init = subject.spec.init
     release = subject.release
-    modules = tuple(init.modules) or ("base",)
     hold = Hold(web=True, cron=True, reason="the database is being initialized")
     argv = argv_init(
         release.odoo,
         database=subject.database,
         modules=modules,
-        demo=init.demo,
-        language=init.language,
+        demo=demo,
+        language=language,
         program=release.facts.program,
     )
     verify = DatabaseVerify(
@@ -54,8 +64,8 @@ def plan_init(operation: Ref, operation_id: str, subject: Subject, *, base_url: 
         instance=subject.identity.instance,
         database=subject.database,
         admin_password_file=USER_PASSWORD_FILE,
-        language=init.language,
-        country=init.country,
+        language=language,
+        country=subject.spec.init.country,
         base_url=base_url,
         freeze_base_url=base_url is not None,
         report_url="http://127.0.0.1:8069",
