@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Begins operations: the one that a person asked for, or the one that the state of things asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from mooring.control import operations as ops
+from mooring.control.events import Event
+from mooring.control.services import Services
+from mooring.control.work import Work, is_rotated, place_of_work
+from mooring.domain.instance.snapshot import wanted_replicas
+from mooring.domain.instance.subject import PinnedRelease
+from mooring.domain.lifecycle import output
+from mooring.domain.model.observed import Observed
+from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_next
+from mooring.domain.operations.plan import PHASES, OperationType
+from mooring.errors import MooringError
+
+BACK_OFF_S = (5.0, 15.0, 60.0, 300.0)
+
+
+async def begin(services: Services, work: Work, seen: Observed, *, asked: bool) -> bool:
+    """Begin the next operation, or end one that is refused; whether there was one."""
+    known = work.subject is not None and work.access is not None and work.access.ready
+    choice = decide_next(
+        ledger=work.ledger,
+        output=output(work.ledger.state),
+        running=[one.type for one in work.running if not one.stuck],
+        stuck=any(one.stuck for one in work.running),
+        waiting=[Asked(one, one.type, one.due(services.clock.now())) for one in work.waiting],
+        place=place_of_work(work),
+        rotated=is_rotated(work),
+        provisionable=known and (asked or _backed_off(services, work, OperationType.PROVISION)),
+        wanted=work.pinned.release.digest if work.pinned else "",
+        auto_upgrade=work.spec.auto_upgrade.enabled,
+        generation=work.doc.generation,
+    )
+    match choice:
+        case Begin(waiting):
+            operation: ops.Operation = waiting.key
+            await _accept(services, work, operation, seen)
+        case Refuse(waiting, reason, brief):
+            error = {"code": "MOOR-614", "reason": reason, "brief": brief, "resolution": "Ask again later."}
+            await ops.end(services, waiting.key, "Failed", error=error)
+        case Create(kind, spec):
+            if kind is OperationType.DELETE:
+                spec = {"purge": work.doc.meta.get("purge") is True}
+            operation = await ops.create_operation(services, work.doc.ref, kind, spec)
+            await _accept(services, work, operation, seen)
+        case None:
+            return False
+    return True
+
+
+async def _accept(services: Services, work: Work, operation: ops.Operation, seen: Observed) -> None:
+    previous = work.ledger.previous
+    to: PinnedRelease | None = None
+    if operation.type is OperationType.UPGRADE:
+        to = work.pinned
+    elif operation.type is OperationType.ROLLBACK and previous is not None:
+        to = work.ledger.release(previous.digest)
+    replicas = wanted_replicas(work.spec, work.ledger)
+    if operation.type is OperationType.START:
+        replicas = wanted_replicas(work.spec, replace(work.ledger, stopped=False))
+    endpoint = seen.endpoints.get("http")
+    hosts = work.spec.ingress.hosts if work.spec.ingress else ()
+    accepted = Accepted(
+        ref=operation.doc.ref,
+        id=operation.doc.id,
+        type=operation.type,
+        spec=operation.doc.spec,
+        subject=work.subject,
+        to=to,
+        admin_user=work.access.admin_user if work.access else "",
+        replicas=replicas,
+        base_url=endpoint.url if endpoint is not None and hosts else None,
+        previous=previous.operation if previous else "",
+    )
+    try:
+        ops.check_acceptable(accepted)
+    except MooringError as error:
+        await ops.end(services, operation, "Failed", error=error.to_json())
+        return
+    await ops.accept(services, operation, accepted)
+    services.emit(Event(work.doc.ref, "phase", f"{PHASES[operation.type]} {operation.doc.ref.name}"))
+
+
+def _backed_off(services: Services, work: Work, kind: OperationType) -> bool:
+    """Whether the pause after the last failure of `kind` is over; it grows with each failure in a row."""
+    tries = work.ledger.retries.get(kind.value, 0)
+    if not tries:
+        return True
+    last = next((one for one in reversed(work.operations) if one.type is kind and one.ended), None)
+    if last is None or "completionTime" not in last.doc.status:
+        return True
+    pause = BACK_OFF_S[min(tries, len(BACK_OFF_S)) - 1]
+    ended_at = ops.completion_time(last)
+    return services.clock.now() - ended_at >= timedelta(seconds=pause)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a pass: status and conditions are written, and it is said whether waiting changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mooring.control import operations as ops
+from mooring.control.errors import OperationFailed, OperationStuck
+from mooring.control.events import Event
+from mooring.control.notify import queue_notification
+from mooring.control.services import Services, update_status
+from mooring.control.work import Work
+from mooring.domain.instance.ledger import dump_ledger
+from mooring.domain.instance.snapshot import decide_conditions
+from mooring.domain.lifecycle import Snapshot, State, is_settled
+from mooring.domain.model.observed import Observed
+from mooring.domain.operations.plan import PHASES, OperationType
+from mooring.errors import MooringError
+
+MOVING_S = 0.3
+STARTING_S = 0.5
+PROBLEM_S = 60.0
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a pass came to.
+
+    Attributes:
+        phase: what users read.
+        settled: nothing changes by waiting.
+        requeue_s: seconds after which to look again; None when only a change outside matters.
+        error: why it is not as it is wanted, if that is so and settled.
+        gone: the instance is no more.
+    """
+
+    state: State
+    phase: str
+    settled: bool
+    requeue_s: float | None
+    error: MooringError | None = None
+    gone: bool = False
+
+
+async def conclude(
+    services: Services,
+    work: Work,
+    seen: Observed,
+    snapshot: Snapshot,
+    *,
+    pending: bool,
+    wait_s: float | None,
+) -> Pass:
+    """Write status, conditions and what the webhook is told; say what waiting would bring.
+
+    Args:
+        pending: the target still has something to change.
+        wait_s: when the operations in progress want to be looked at.
+    """
+    running = work.running
+    state = work.ledger.state
+    phase = PHASES[running[-1].type] if running else state.value
+    up_to_date = work.pinned is None or not work.ledger.runs or work.ledger.runs == work.pinned.release.digest
+    before = str(work.doc.status.get("phase", ""))
+    now = services.clock.now()
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        value = _status(work, seen, status, phase=phase)
+        value["conditions"] = decide_conditions(
+            state,
+            snapshot,
+            operation=phase if running else None,
+            up_to_date=up_to_date,
+            previous={one["type"]: one for one in status.get("conditions", ())},
+            generation=work.doc.generation,
+            now=now,
+        )
+        if phase != before and work.spec.webhook is not None:
+            value["notifications"] = queue_notification(
+                status.get("notifications", ()), work.doc.ref, before=before, after=phase, now=now
+            )
+        return value
+
+    work.doc = await update_status(services, work.doc, change)
+    if phase != before:
+        services.emit(Event(work.doc.ref, "phase", f"{work.doc.ref} is {phase}."))
+    error = final_error(work)
+    known_data = work.ledger.initialized
+    busy = bool(running) and not all(one.stuck for one in running)
+    # A release that is still being asked what it is may mean an upgrade, and one that was just asked has not begun it.
+    known = work.problem is not None or (work.pinned is not None and (up_to_date or not _upgradable(work)))
+    settled = known and not busy and not work.due(services) and not pending and is_settled(state, snapshot)
+    if work.problem is not None and not busy:
+        return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=work.problem)
+    if error is not None and not busy and not work.due(services) and (is_settled(state, snapshot) or not known_data):
+        return Pass(state, phase, settled=True, requeue_s=_later(work, now), error=error)
+    if settled:
+        return Pass(state, phase, settled=True, requeue_s=_later(work, now))
+    if busy:
+        return Pass(state, phase, settled=False, requeue_s=MOVING_S if wait_s is None else wait_s)
+    return Pass(state, phase, settled=False, requeue_s=MOVING_S if pending else STARTING_S)
+
+
+def _later(work: Work, now: datetime) -> float | None:
+    """Seconds until something waits no longer: a scheduled operation, or a notification to send again."""
+    times = [datetime.fromisoformat(one.doc.spec["scheduledTime"]) for one in work.waiting if not one.due(now)]
+    times += [datetime.fromisoformat(one["notBefore"]) for one in work.doc.status.get("notifications", ())[:1]]
+    return max(0.1, (min(times) - now).total_seconds()) if times else None
+
+
+def _upgradable(work: Work) -> bool:
+    """Whether a release that does not run yet will be taken up by itself."""
+    latched = work.ledger.latched.get(OperationType.UPGRADE.value) == work.doc.generation
+    return work.ledger.initialized and work.spec.auto_upgrade.enabled and not latched and not work.deleting
+
+
+def final_error(work: Work) -> MooringError | None:
+    """The failure that the instance is left with, if it is."""
+    stuck = next((one for one in work.running if one.stuck), None)
+    if stuck is not None:
+        return _operation_error(OperationStuck, stuck)
+    last = next((one for one in reversed(work.operations) if one.ended), None)
+    if last is None or last.phase != "Failed":
+        return None
+    latched = work.ledger.latched.get(last.type.value) == work.doc.generation
+    waits_for_retry = last.type is OperationType.PROVISION and not work.ledger.provisioned
+    if latched or waits_for_retry or last.type not in (OperationType.INIT, OperationType.UPGRADE):
+        return _operation_error(OperationFailed, last)
+    return None
+
+
+def _operation_error(kind: type[MooringError], operation: ops.Operation) -> MooringError:
+    status = operation.doc.status
+    fault = status.get("error", {})
+    brief = fault.get("brief") or status.get("message") or "it says no more"
+    details = "\n".join(text for text in (fault.get("details", ""), status.get("logTail", "")) if text)
+    return kind(
+        f"{operation.type} {operation.doc.ref.name} failed ({fault.get('code', 'MOOR-001')}): {brief}",
+        details=details,
+        resolution=fault.get("resolution"),
+    )
+
+
+def _status(work: Work, seen: Observed, status: Mapping[str, Any], *, phase: str) -> dict[str, Any]:
+    value = dict(status)
+    release = work.ledger.release(work.ledger.runs) or work.pinned
+    endpoint = seen.endpoints.get("http")
+    value |= {
+        "phase": phase,
+        "observedGeneration": work.doc.generation,
+        "ledger": dump_ledger(work.ledger),
+        "url": endpoint.url if endpoint else None,
+        "replicas": len(seen.workload("web").replicas),
+        "readyReplicas": seen.workload("web").ready,
+        "release": None
+        if release is None
+        else {
+            "image": release.release.source,
+            "digest": release.release.digest,
+            "version": release.facts.series,
+        },
+        "problem": work.problem.to_json() if work.problem else None,
+        "operation": _operation_status(work),
+        "previous": work.ledger.previous.digest if work.ledger.previous else None,
+    }
+    if work.subject is not None:
+        server = work.subject.server
+        value["database"] = {
+            "server": server.ref.name if server.ref else server.host,
+            "name": work.subject.database,
+        }
+        value["environment"] = work.subject.environment
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def _operation_status(work: Work) -> dict[str, Any] | None:
+    running = work.running
+    if not running:
+        return None
+    one = running[-1]
+    log = one.log
+    return {
+        "kind": one.type.value,
+        "name": one.doc.ref.name,
+        "step": log[-1].step if log else "",
+        "startedAt": one.doc.status.get("startTime", ""),
+    }

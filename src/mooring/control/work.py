@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One instance during one pass: what is known of it, and what that means for the target.
+
+`prepare` fills it from documents, secrets, the pinned release and the database server; the rest reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mooring.api.instance import OdooInstanceSpec
+from mooring.control import operations as ops
+from mooring.control.errors import SeriesMismatch
+from mooring.control.releases import pin_release
+from mooring.control.runner import REMOVE_OBJECTS
+from mooring.control.servers import Access, access
+from mooring.control.services import Services, update_status
+from mooring.control.subjects import build_subject
+from mooring.domain.instance.desired import decide_desired, nothing
+from mooring.domain.instance.ledger import Ledger, dump_ledger
+from mooring.domain.instance.outcome import place_of
+from mooring.domain.instance.snapshot import take_snapshot
+from mooring.domain.instance.subject import PinnedRelease, Subject
+from mooring.domain.lifecycle import Snapshot, State, output
+from mooring.domain.model.desired import Desired
+from mooring.domain.model.identity import Identity
+from mooring.domain.model.observed import Observed
+from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.plan import Hold, OperationType
+from mooring.drivers.documents import Document
+from mooring.errors import MooringError
+
+
+@dataclass
+class Work:
+    """The instance during one pass."""
+
+    doc: Document
+    spec: OdooInstanceSpec
+    ledger: Ledger
+    identity: Identity
+    operations: Sequence[ops.Operation]
+    subject: Subject | None = None
+    access: Access | None = None
+    pinned: PinnedRelease | None = None
+    problem: MooringError | None = None
+
+    @property
+    def deleting(self) -> bool:
+        """Whether deletion was asked for."""
+        return self.doc.deleted_at is not None
+
+    @property
+    def running(self) -> list[ops.Operation]:
+        """Operations in progress, stuck ones included."""
+        return [one for one in self.operations if one.phase == "Running"]
+
+    @property
+    def waiting(self) -> list[ops.Operation]:
+        """Operations that were asked for and have not begun, oldest first."""
+        return [one for one in self.operations if one.phase == "Pending"]
+
+    def due(self, services: Services) -> list[ops.Operation]:
+        """Those of them whose time has come."""
+        now = services.clock.now()
+        return [one for one in self.waiting if one.due(now)]
+
+
+async def prepare(services: Services, work: Work) -> None:
+    """Release, server, secrets. A new release that cannot be had does not disturb one that runs."""
+    ref = work.doc.ref
+    if work.deleting and not work.ledger.provisioned and not work.ledger.releases:
+        return
+    try:
+        # A person who asks for an upgrade means what the name stands for now.
+        fresh = any(one.type is OperationType.UPGRADE for one in work.waiting)
+        pinning = await pin_release(services, ref, work.identity, work.spec, work.ledger, fresh=fresh)
+        work.ledger, work.pinned = pinning.ledger, pinning.pinned
+    except MooringError as error:
+        if not work.ledger.initialized and not work.deleting:
+            await note_problem(services, work, error)
+            raise
+        work.problem = error
+    current = work.ledger.release(work.ledger.runs) if work.ledger.runs else work.pinned
+    if work.ledger.initialized and current is not None and work.pinned is not None:
+        try:
+            _check_series(current, work.pinned)
+        except SeriesMismatch as error:
+            work.problem, work.pinned = error, None
+    try:
+        work.access = await access(services, ref, work.spec)
+        if current is not None:
+            work.subject = await build_subject(
+                services, ref, work.identity, work.spec, work.ledger, current, work.access
+            )
+    except MooringError as error:
+        if work.deleting and work.doc.meta.get("purge") is not True:
+            work.access = work.subject = None  # what cannot be reached is left as it is; its data stays anyhow
+            return
+        await note_problem(services, work, error)
+        raise
+
+
+def _check_series(current: PinnedRelease, wanted: PinnedRelease) -> None:
+    if current.facts.series != wanted.facts.series:
+        raise SeriesMismatch(
+            f"The database is of Odoo {current.facts.series}, and {wanted.release.source} is Odoo "
+            f"{wanted.facts.series}: `-u` cannot move it there."
+        )
+
+
+async def note_problem(services: Services, work: Work, error: MooringError) -> None:
+    """Let status say what keeps the pass from going on."""
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            **status,
+            "phase": status.get("phase", State.PROVISIONING.value),
+            "problem": error.to_json(),
+            "ledger": dump_ledger(work.ledger),
+        }
+
+    work.doc = await update_status(services, work.doc, change)
+
+
+def snapshot_of(work: Work, seen: Observed, *, pending: bool) -> Snapshot:
+    """What the lifecycle reads."""
+    place = place_of_work(work)
+    return take_snapshot(
+        work.spec,
+        work.ledger,
+        seen,
+        generation=work.doc.generation,
+        deleting=work.deleting,
+        server_ready=work.access is not None and work.access.ready,
+        provisioned=bool(place) and work.ledger.provisioned == place,
+        pending=pending,
+    )
+
+
+def place_of_work(work: Work) -> str:
+    """Where the instance's database is to be; empty while that is not known."""
+    if work.subject is None:
+        return ""
+    return place_of(Accepted(work.doc.ref, "", OperationType.PROVISION, {}, work.subject))
+
+
+def is_rotated(work: Work) -> bool:
+    """Whether the owner's password was changed here and Mooring is who changes it on the server."""
+    subject = work.subject
+    if subject is None or subject.server.admin is None or not work.ledger.owner_version:
+        return False
+    return subject.key(subject.owner_secret, "password").version != work.ledger.owner_version
+
+
+def is_removal(work: Work) -> bool:
+    """Whether a deletion has come to the point where everything but volumes goes."""
+    return any(
+        record.step == REMOVE_OBJECTS for one in work.running if one.type is OperationType.DELETE for record in one.log
+    )
+
+
+def desired_of(work: Work, *, asked_web: bool, asked_cron: bool, held: Hold) -> Desired | None:
+    """What is wanted of the target now; None while too little is known to want anything.
+
+    Args:
+        asked_web: the lifecycle asks for web.
+        asked_cron: the lifecycle asks for cron.
+        held: what operations in progress forbid.
+    """
+    if work.subject is None:
+        return Desired(work.doc.ref, work.identity, network=False) if work.deleting else None
+    subject = work.subject
+    if held.release and (fixed := work.ledger.release(held.release)) is not None:
+        subject = replace(subject, release=fixed)
+    asked = replace(output(State.RUNNING), web=asked_web, cron=asked_cron)
+    desired = decide_desired(subject, asked, held)
+    return nothing(desired) if is_removal(work) else desired
+
+
+async def save_ledger(services: Services, work: Work, ledger: Ledger) -> None:
+    """Write the ledger now.
+
+    Raises:
+        VersionConflict: somebody wrote since the pass began; the next pass starts from that.
+    """
+    work.ledger = ledger
+    work.doc = await update_status(services, work.doc, lambda status: {**status, "ledger": dump_ledger(ledger)})
