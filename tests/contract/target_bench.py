@@ -205,6 +205,10 @@ class DockerBench:
         self._lives.append(self.target)
         return self.target
 
+    def add_life(self, target: Target) -> None:
+        """Have a target closed at the end."""
+        self._lives.append(target)
+
     async def kill_process(self, name: str) -> None:
         await asyncio.to_thread(self.engine.stop, name, grace_s=0)
 
@@ -257,8 +261,12 @@ class DockerBench:
         for life in self._lives:
             await life.close()
         namespace = f"dev.mooring.namespace={self.ref.namespace}"
+        ingress = f"{self.ref.namespace}-ingress"
+        self.engine.remove(ingress)
         for item in self.engine.containers(labels=[namespace]):
             self.engine.remove(str(item["Id"]))
+        for name in (f"{ingress}-data", f"{ingress}-sites"):
+            self.engine.remove_volume(name)
         for kind, name in self.strangers:
             match kind:
                 case "container":
@@ -267,6 +275,7 @@ class DockerBench:
                     self.engine.remove_volume(name)
                 case _:
                     self.engine.remove_network(name)
+        self.engine.remove_network(child(Ref("Ingress", "mooring", ingress), "publish"))
         for network in self.engine.networks(labels=[namespace]):
             self.engine.remove_network(str(network["Name"]))
         for volume in self.engine.volumes(labels=[namespace]):

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Generic, TypeVar
 
 import docker.errors
-from docker.utils import socket as docker_socket
 
 from mooring.drivers.docker.archive import member_count, read_archive
 from mooring.drivers.docker.faults import explain, mapped, refusal, registry_refusal
@@ -25,6 +24,7 @@ from mooring.drivers.errors import NoSuchObject
 Json = Mapping[str, Any]
 T = TypeVar("T")
 EXEC_LIMIT = 64 * 1024
+_FRAME_HEAD = 8
 
 
 class Engine:
@@ -400,25 +400,35 @@ class Stream(Generic[T]):
 
 
 def _read_until(stream: Any, deadline: float) -> str | None:
-    """The output of an attached process; None when the deadline came first."""
+    """The output of an attached process; None when the deadline came first.
+
+    The library's own reader waits without a time-out, whatever the socket's is.
+    """
     plain: socket.socket = getattr(stream, "_sock", stream)
-    plain.settimeout(max(0.05, deadline - time.monotonic()))
-    frames: Any = docker_socket.frames_iter
     kept = bytearray()
     try:
-        for _, piece in frames(stream, tty=False):
+        while (rest := deadline - time.monotonic()) > 0:
+            plain.settimeout(rest)
+            piece = plain.recv(65536)
+            if not piece:
+                return _text(bytes(kept))
             if len(kept) < EXEC_LIMIT:
                 kept += piece
-            rest = deadline - time.monotonic()
-            if rest <= 0:
-                return None
-            plain.settimeout(rest)
     except TimeoutError:
         return None
     finally:
-        stream.close()
-        plain.close()  # the library's file object leaves it open
-    return kept.decode(errors="replace")
+        close_stream(stream)
+    return None
+
+
+def _text(data: bytes) -> str:
+    """The text of both outputs in their frames: one byte which, three of padding, four of length, then the piece."""
+    found = bytearray()
+    while len(data) > _FRAME_HEAD:
+        size = int.from_bytes(data[4:_FRAME_HEAD], "big")
+        found += data[_FRAME_HEAD : _FRAME_HEAD + size]
+        data = data[_FRAME_HEAD + size :]
+    return found.decode(errors="replace")
 
 
 def close_stream(stream: Any) -> None:
@@ -428,7 +438,9 @@ def close_stream(stream: Any) -> None:
     stream.close()
     plain.close()
     if response is not None:
-        response.close()
+        # It flushes the file that was just closed under it.
+        with contextlib.suppress(ValueError):
+            response.close()
 
 
 def login_for(image: str, config: str) -> dict[str, str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,8 @@ def find_engine(
     """
     tried: list[str] = []
     for address in _candidates(host, context, cert_path, tls_verify, home, runtime_dir):
-        socket = Path(address.url.removeprefix("unix://"))
-        if address.origin == "usual socket" and not socket.exists():
+        path = Path(address.url.removeprefix("unix://"))
+        if address.origin == "usual socket" and not path.exists():
             tried.append(f"{address.url} ({address.origin}): there is no such socket")
             continue
         try:
@@ -91,6 +92,11 @@ def open_client(address: EngineAddress, *, timeout_s: float) -> docker.APIClient
         EngineUnreachable: nobody answers there.
     """
     with mapped(f"reach the engine at {address.url}"):
+        if address.local:
+            # The library leaves a socket open that could not connect.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(timeout_s)
+                probe.connect(address.url.removeprefix("http+").removeprefix("unix://"))
         tls = _tls(address)
         client = docker.APIClient(
             base_url=address.url,
@@ -133,8 +139,8 @@ def _candidates(
     if runtime_dir:
         sockets[1:1] = [f"{runtime_dir}/docker.sock"]
         sockets.append(f"{runtime_dir}/podman/podman.sock")
-    for socket in sockets:
-        yield EngineAddress(f"unix://{socket}", origin="usual socket")
+    for path in sockets:
+        yield EngineAddress(f"unix://{path}", origin="usual socket")
 
 
 def _context(folder: Path, name: str | None) -> EngineAddress | None:

@@ -137,7 +137,7 @@ class Converger:
             item = self.engine.container(container)
             labels = ((item or {}).get("Config") or {}).get("Labels") or {}
             owner = tag.ref_of(labels)
-            if owner in {want.ref, sites.OWNER}:
+            if owner is not None and (owner == want.ref or owner.kind == sites.KIND):
                 self.engine.connect(name, container, aliases=_aliases(labels))
 
     def _replace(self, want: Desired, move: Move, unit: Unit) -> bool:
@@ -266,7 +266,7 @@ class Converger:
 
 def _aliases(labels: Mapping[str, str]) -> tuple[str, ...]:
     owner = tag.ref_of(labels)
-    return (child(owner, labels[tag.ROLE]),) if owner is not None and owner != sites.OWNER else ()
+    return (child(owner, labels[tag.ROLE]),) if owner is not None and owner.kind != sites.KIND else ()
 
 
 def _refuse(want: Desired, moves: Sequence[Move]) -> None:

@@ -26,10 +26,15 @@ from mooring.targets.docker.networks import MAIN, PUBLISH, ensure_network, netwo
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.errors import Foreign, NameTaken, SiteRefused
 
-OWNER = Ref("Ingress", "mooring", "shared")
+KIND = "Ingress"
 USER = (65532, 65532)
 RELOAD_S = 10.0
 Secret = Callable[[SecretKey], bytes]
+
+
+def ingress_owner(options: DockerOptions) -> Ref:
+    """The shared ingress belongs to no instance; this stands on what is its own."""
+    return Ref(KIND, "mooring", options.ingress_name)
 
 
 def ingress_box(options: DockerOptions, installation: str) -> Box:
@@ -37,7 +42,7 @@ def ingress_box(options: DockerOptions, installation: str) -> Box:
     main = File(caddyfile.MAIN_FILE, (caddyfile.render_main(),), mode=0o644)
     box = Box(
         name=options.ingress_name,
-        ref=OWNER,
+        ref=ingress_owner(options),
         identity=Identity(installation, "ingress"),
         role="ingress",
         purpose="ingress",
@@ -138,10 +143,16 @@ def ensure_ingress(engine: Engine, options: DockerOptions, installation: str, fi
         engine.stop(options.ingress_name, grace_s=5)
         engine.remove(options.ingress_name)
     network = ensure_network(
-        engine, options, ref=OWNER, identity=box.identity, role=PUBLISH, internal=False, fingerprint=box.fingerprint
+        engine,
+        options,
+        ref=ingress_owner(options),
+        identity=box.identity,
+        role=PUBLISH,
+        internal=False,
+        fingerprint=box.fingerprint,
     )
     for mount in box.mounts:
-        engine.create_volume(mount.volume, tag.owner_labels(OWNER, box.identity, mount.volume))
+        engine.create_volume(mount.volume, tag.owner_labels(ingress_owner(options), box.identity, mount.volume))
     try:
         ensure_box(engine, dataclasses.replace(box, networks=(Attachment(network),)), options, fill)
     except NameTaken:
@@ -203,7 +214,7 @@ def remove_site(engine: Engine, options: DockerOptions, name: str) -> None:
         return
     engine.stop(ingress, grace_s=5)
     engine.remove(ingress)
-    remove_network(engine, child(OWNER, PUBLISH))
+    remove_network(engine, child(ingress_owner(options), PUBLISH))
 
 
 def reload_sites(engine: Engine, ingress: str) -> None:

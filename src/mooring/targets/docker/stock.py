@@ -10,7 +10,7 @@ from mooring.domain.model.observed import Found
 from mooring.domain.model.release import ResolvedRelease
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
-from mooring.targets.docker.sites import OWNER
+from mooring.targets.docker.sites import KIND
 from mooring.targets.errors import Foreign
 
 
@@ -75,4 +75,4 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
 
 def _key(labels: Mapping[str, str]) -> tuple[Ref, Identity] | None:
     ref, identity = tag.ref_of(labels), tag.identity_of(labels)
-    return None if ref is None or identity is None or ref == OWNER else (ref, identity)
+    return None if ref is None or identity is None or ref.kind == KIND else (ref, identity)

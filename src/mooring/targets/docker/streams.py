@@ -18,7 +18,7 @@ from mooring.drivers.docker.engine import Engine, Stream
 from mooring.drivers.errors import EngineUnreachable
 from mooring.errors import MooringError
 from mooring.targets.docker import labels as tag
-from mooring.targets.docker.sites import OWNER
+from mooring.targets.docker.sites import KIND
 from mooring.targets.errors import NotRunning
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ async def changes(engine: Engine, clock: Clock, *, installation: str) -> AsyncIt
                 since = int(event.get("time") or since)
                 action = str(event.get("Action") or event.get("status") or "")
                 ref = tag.ref_of((event.get("Actor") or {}).get("Attributes") or {})
-                if ref is not None and ref != OWNER and not action.startswith(_QUIET):
+                if ref is not None and ref.kind != KIND and not action.startswith(_QUIET):
                     yield ref
         except EngineUnreachable:
             # The engine restarts: what asks it for anything says so; this one waits until it is back.
