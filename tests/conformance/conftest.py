@@ -10,13 +10,13 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conformance.odoo_client import Odoo
-from tests.conformance.places import PLACES, Place, PrivateDocker
+from tests.conformance.places import PLACES, Place, Private, PrivateDocker
 from tests.conformance.world import Instance, World
 
 Copy = Callable[..., Instance]
@@ -65,26 +65,30 @@ def seed(world: World, shop: Instance) -> str:
     return name
 
 
+def make_copy(world: World, shop: Instance, seed: str, name: str, *, run: bool = True, **spec: Any) -> Instance:
+    """An instance with an initialized database, as after its own init."""
+    instance = world.instance(name, **spec)
+    instance.accept()
+    doc = instance.document
+    assert doc is not None
+    plant_database(world, instance, doc.id, template=seed, owner=shop.database)
+    if run:
+        instance.drive()
+    return instance
+
+
 @pytest.fixture
 def copy(world: World, shop: Instance, seed: str) -> Iterator[Copy]:
-    """Makes instances with an initialized database, as after their own init; they are purged after the test."""
+    """Makes such instances; their processes go after the test."""
     made: list[Instance] = []
 
-    def make(name: str, *, run: bool = True, **spec: Any) -> Instance:
-        instance = world.instance(name, **spec)
-        made.append(instance)
-        instance.accept()
-        doc = instance.document
-        assert doc is not None
-        plant_database(world, instance, doc.id, template=seed, owner=shop.database)
-        if run:
-            instance.drive()
-        return instance
+    def make(name: str, **options: Any) -> Instance:
+        made.append(world.instance(name))
+        return make_copy(world, shop, seed, name, **options)
 
     yield make
     for instance in made:
-        if instance.document is not None:
-            instance.delete(purge=True)
+        world.place.clean(instance.ref.namespace, instance.name)
 
 
 def plant_database(world: World, instance: Instance, instance_id: str, *, template: str, owner: str) -> None:
@@ -114,13 +118,12 @@ def plant_database(world: World, instance: Instance, instance_id: str, *, templa
     )
 
 
-@pytest.fixture
-def private(place: Place, request: pytest.FixtureRequest) -> Iterator[PrivateDocker]:
-    """An engine of the test's own, which may fail."""
+@contextmanager
+def open_private(place: Place, *, disk: str = "") -> Iterator[Private]:
+    """An engine like the place's, of the test's own, which may fail."""
     if place.name != "docker":
         pytest.skip(f"{place.name}: the test ground has no private engine for it")
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"mooring-private-{secrets.token_hex(3)}"
-    disk = getattr(request, "param", "")
     engine = PrivateDocker(folder, disk=disk)
     try:
         yield engine
@@ -135,9 +138,3 @@ def chance(record_property: Callable[[str, object], None]) -> random.Random:
     record_property("seed", number)
     sys.stdout.write(f"MOORING_SEED={number}\n")  # pytest shows it with a failure
     return random.Random(number)
-
-
-@pytest.fixture
-def odoo(shop: Instance) -> Odoo:
-    """The shop's administrator."""
-    return shop.odoo

@@ -117,7 +117,7 @@ class Place(Protocol):
         """Everything that exists of a namespace, or of one instance: `kind name`."""
         ...
 
-    def clean(self, namespace: str) -> None:
+    def clean(self, namespace: str, name: str | None = None) -> None:
         """Remove all that."""
         ...
 
@@ -252,17 +252,16 @@ class EnginePlace:
             *(f"network {one}" for one in self.cli("network", "ls", "--format", "{{.Name}}", *wanted).split()),
         ]
 
-    def clean(self, namespace: str) -> None:
-        for item in self.left(namespace):
-            kind, _, name = item.partition(" ")
-            if kind == "container":
-                self.cli("rm", "-fv", name, check=False)
-        for item in self.left(namespace):
-            kind, _, name = item.partition(" ")
-            if kind == "network":
-                self._empty(name)
-            self.cli(kind, "rm", name, check=False)
-        assert self.left(namespace) == []
+    def clean(self, namespace: str, name: str | None = None) -> None:
+        order = {"container": ("rm", "-fv"), "network": ("network", "rm"), "volume": ("volume", "rm")}
+        found = [item.split(" ") for item in self.left(namespace, name)]
+        for kind, command in order.items():
+            mine = [one for word, one in found if word == kind]
+            for one in mine if kind == "network" else ():
+                self._empty(one)
+            if mine:
+                self.cli(*command, *mine, check=False)
+        assert self.left(namespace, name) == []
 
     def _empty(self, network: str) -> None:
         attached = self.cli("ps", "-aq", "--filter", f"network={network}").split()

@@ -23,10 +23,12 @@ from mooring.control.drive import drive
 from mooring.control.events import Event
 from mooring.control.operations import list_operations
 from mooring.control.reconcile import Pass, reconcile
+from mooring.control.requests import request_deletion
 from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.observed import Observed
 from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
+from mooring.domain.odoo.argv import CONFIG_PATH
 from mooring.domain.server.desired import PASS_FILE, server_secret
 from mooring.drivers.documents import Document
 from mooring.drivers.secret_files import SecretFiles
@@ -40,6 +42,15 @@ KILLED = -9
 BASE, NEXT, BAD, DIES = (f"odoo:14.0-{word}" for word in ("base", "next", "bad", "dies"))
 ADMIN_PASSWORD = "conformance-admin"
 SECRET = "conformance"
+CONNECT = """
+import sys, psycopg2
+host, user, database, password = sys.argv[1:]
+try:
+    psycopg2.connect(host=host, user=user, dbname=database, password=password, connect_timeout=5).close()
+    print("connected")
+except psycopg2.OperationalError as error:
+    print(error)
+"""
 
 
 @dataclass
@@ -196,15 +207,7 @@ class Instance:
 
     def mark_deleted(self, *, purge: bool = False) -> None:
         """Ask for its deletion."""
-
-        async def write(services: Services) -> None:
-            doc = await services.documents.get(self.ref)
-            assert doc is not None
-            meta = {**doc.meta, "purge": purge}
-            gone = replace(doc, deleted_at=services.clock.now(), meta=meta)
-            await services.documents.put(gone, if_version=doc.version)
-
-        self.world.run(write)
+        self.world.run(lambda services: request_deletion(services, self.ref, purge=purge))
 
     def delete(self, *, purge: bool = False) -> None:
         """`mooring delete`, to the end."""
@@ -247,6 +250,21 @@ class Instance:
         status = self.status
         url = self.world.place.reach(str(status["url"]))
         return Odoo(url, str(status["database"]["name"]), ADMIN_PASSWORD)
+
+    def conf(self, role: str) -> list[str]:
+        """Lines of the configuration that a process was started with."""
+        return self.inside(role, "cat", CONFIG_PATH).splitlines()
+
+    def inside(self, role: str, *argv: str) -> str:
+        """What a program beside the first process of a role says."""
+        code, said = self.world.place.run(self.ref, role, argv)
+        assert code == 0, said
+        return said
+
+    def connect(self, password: str, *, database: str = "") -> str:
+        """What PostgreSQL says to a login from beside the web process with the instance's role."""
+        host = next(line.partition("= ")[2] for line in self.conf("web") if line.startswith("db_host"))
+        return self.inside("web", "python3", "-c", CONNECT, host, self.database, database or self.database, password)
 
     @property
     def database(self) -> str:
