@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brings up `examples/demo.yaml` with Mooring itself, logs in over HTTP, and says what to try next; or removes it.
+
+    python tools/demo.py up
+    python tools/demo.py down
+
+It has a state directory of its own, so that it touches no other instance of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+MANIFEST = ROOT / "examples" / "demo.yaml"
+MOORING = Path(sys.executable).with_name("mooring")
+NAME = "demo"
+HTTP_TIMEOUT_S = 30
+# No proxy: the address is this machine's own.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def home() -> Path:
+    """The demo's state directory."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "mooring-demo"
+
+
+def mooring(*arguments: str, capture: bool = False) -> str:
+    """Run the real program; what it printed if that is captured. Ends this one with its exit code if it fails."""
+    done = subprocess.run(
+        [str(MOORING), *arguments],
+        env={**os.environ, "MOORING_HOME": str(home())},
+        stdout=subprocess.PIPE if capture else None,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    return (done.stdout or "").strip()
+
+
+def instance() -> dict[str, Any] | None:
+    """The demo's record, None when there is none."""
+    if not home().exists():
+        return None
+    found = json.loads(mooring("list", "--instances", "-o", "json", capture=True))
+    return next((one for one in found if one["name"] == NAME), None)
+
+
+def up() -> None:
+    """Bring it up, log in, print what to do with it."""
+    began = time.monotonic()
+    mooring("apply", "-f", str(MANIFEST))
+    record = instance()
+    if record is None or not record["url"]:
+        sys.exit("demo: Mooring says that it is done, and gives no address")
+    url = record["url"].rstrip("/")
+    password = mooring("secret", "show", f"{NAME}-odoo", "admin-password", capture=True)
+    database = json.loads(mooring("status", NAME, "-o", "json", capture=True))["database"]["name"]
+    user = log_in(url, database, password)
+    print(f"""
+Logged in over HTTP as user number {user}, {time.monotonic() - began:.0f} s after the start.
+
+  URL       {url}/web/login
+  Login     admin
+  Password  {password}
+            (from `mooring secret show {NAME}-odoo admin-password`; shown because this is a demo)
+
+Try next:
+  export MOORING_HOME={home()}
+  {MOORING} status {NAME}                # conditions, processes, database
+  {MOORING} logs {NAME} -f               # what Odoo says
+  {MOORING} upgrade {NAME} --install crm # with a safety copy, and back again if it fails
+  {MOORING} psql {NAME}                  # its database
+  edit {MANIFEST.relative_to(ROOT)}, then {MOORING} plan -f {MANIFEST.relative_to(ROOT)}
+  make demo-down                                  # removes it with its data
+""")
+
+
+def log_in(url: str, database: str, password: str) -> int:
+    """Load the login page, then authenticate by JSON-RPC; the user's number."""
+    with OPENER.open(f"{url}/web/login", timeout=HTTP_TIMEOUT_S) as page:
+        text = page.read().decode(errors="replace")
+    if 'name="password"' not in text:
+        sys.exit(f"demo: {url}/web/login is no login page")
+    body = {
+        "jsonrpc": "2.0",
+        "method": "call",
+        "params": {"service": "common", "method": "authenticate", "args": [database, "admin", password, {}]},
+    }
+    request = urllib.request.Request(
+        f"{url}/jsonrpc", json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+    )
+    with OPENER.open(request, timeout=HTTP_TIMEOUT_S) as answer:
+        user = json.load(answer).get("result")
+    if not isinstance(user, int) or isinstance(user, bool):
+        sys.exit("demo: Odoo refused the login")
+    return user
+
+
+def down() -> None:
+    """Remove it with its data and its database server, then its state directory."""
+    if instance() is not None:
+        mooring("delete", NAME, "--purge", "--confirm", NAME)
+    if home().exists():
+        left = json.loads(mooring("list", "-o", "json", capture=True))
+        if left:
+            sys.exit(f"demo: {home()} holds more than the demo ({left[0]['kind']} {left[0]['name']}); it was left")
+        shutil.rmtree(home())
+    print("The demo is gone.")
+
+
+def main() -> None:
+    """Do what is asked."""
+    actions = {"up": up, "down": down}
+    if len(sys.argv) != 2 or sys.argv[1] not in actions:
+        sys.exit("usage: demo.py up|down")
+    try:
+        actions[sys.argv[1]]()
+    except urllib.error.URLError as error:
+        sys.exit(f"demo: Odoo does not answer: {error.reason}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
