@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command of the quick start runs, in its order, on a real engine with a real Odoo.
+
+The blocks are run as they stand, but for two things: the image is the one that the test ground has, and the instance
+lives in a namespace of its own, so that the test meets nobody else's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.support.doc_blocks import ROOT, read_blocks
+
+pytestmark = pytest.mark.real
+
+PAGE = ROOT / "docs" / "quick-start.md"
+IMAGE = "odoo:14.0"
+BLOCK_S = 600
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who follows the page, in a folder and a namespace of their own."""
+
+    folder: Path
+    namespace: str
+
+    def follow(self, commands: str) -> subprocess.CompletedProcess[str]:
+        """Run the commands of one block."""
+        text, count = re.subn(r"image: odoo:\d+\.0", f"image: {IMAGE}", commands)
+        assert count == commands.count("image:")
+        script = f'set -euo pipefail\nmooring() {{ command mooring -n {self.namespace} "$@"; }}\n{text}'
+        environ = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "MOORING_HOME": str(self.folder / "state"),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+        }
+        return subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=BLOCK_S,
+            check=False,
+        )
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    namespace = f"quick-{secrets.token_hex(4)}"
+    yield Reader(tmp_path, namespace)
+    client = docker.from_env()
+    mine: dict[str, str | list[str] | bool] = {"label": f"dev.mooring.namespace={namespace}"}
+    try:
+        for container in client.containers.list(all=True, filters=mine):
+            container.remove(force=True)
+        for volume in client.volumes.list(filters=mine):
+            volume.remove(force=True)
+        for network in client.networks.list(filters=mine):
+            network.remove()
+    finally:
+        client.close()
+
+
+def test_quick_start_followed_from_top_to_bottom_does_what_it_says(reader: Reader) -> None:
+    told: list[str] = []
+    for block in read_blocks(PAGE, "sh"):
+        done = reader.follow(block.text)
+        assert done.returncode == 0, f"{block.page}:{block.line}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        told.append(done.stdout)
+    whole = "\n".join(told)
+    assert "http://127.0.0.1:" in whole
+    assert "Running" in whole
+    assert list_filestores(reader) == []
+
+
+def list_filestores(reader: Reader) -> list[str]:
+    client = docker.from_env()
+    try:
+        found = client.volumes.list(filters={"label": f"dev.mooring.namespace={reader.namespace}"})
+        return [str(volume.name) for volume in found if "filestore" in str(volume.name)]
+    finally:
+        client.close()
