@@ -43,6 +43,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("doctor", "Check engine, memory, disk, ports, clock and DNS."),
             ("agent", "Run, install or look at the agent."),
             ("adopt", "Rebuild lost records from what runs."),
+            ("render", "Print an instance as a Compose file or as Quadlet units."),
             ("report", "Pack a report for a bug, without secrets."),
             ("schema", "Print the JSON Schema of manifests for editors."),
             ("completion", "Print completion for bash, zsh or fish."),
