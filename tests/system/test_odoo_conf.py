@@ -12,7 +12,7 @@ import docker.errors
 import pytest
 
 from mooring.domain.odoo.argv import argv_init, argv_serve, argv_shell, argv_update
-from mooring.domain.odoo.conf import AddonPaths, ConfInput, DatabaseAccess, Role, fill_slots, render_conf
+from mooring.domain.odoo.conf import AddonPaths, ConfInput, DatabaseAccess, Role, render_conf
 from mooring.domain.odoo.facts import facts_for
 from mooring.domain.odoo.memory import MIB
 from mooring.domain.odoo.options import OptionValue
@@ -49,7 +49,8 @@ def conf(role: Role) -> str:
             options=options,
         )
     )
-    return fill_slots(text, {"db_password": PASSWORD, "admin_passwd": "m"})
+    secrets = {"db_password": PASSWORD, "admin_passwd": "m"}
+    return "".join(part if isinstance(part, str) else secrets[part.name] for part in text.parts)
 
 
 @pytest.fixture(scope="module")

@@ -200,11 +200,6 @@ def superseded(operation: Operation, done: Sequence[str]) -> bool:
     return operation.doc.id in done and operation.phase == "Pending"
 
 
-def with_status(doc: Document, status: Mapping[str, Any]) -> Document:
-    """The document with another status, to write."""
-    return replace(doc, status=dict(status))
-
-
 def completion_time(operation: Operation) -> datetime:
     """When an operation ended, UTC."""
     return datetime.fromisoformat(operation.doc.status["completionTime"])

@@ -8,7 +8,7 @@ operations and by what decides workloads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from mooring.domain.odoo.errors import CommandUnavailable
@@ -128,13 +128,3 @@ def argv_neutralize(
     if not facts.has_neutralize:
         raise CommandUnavailable(f"Odoo {facts.series} has no `neutralize` command.")
     return (program, "neutralize", f"--config={config}", f"--database={database}")
-
-
-def argv_version(*, program: str = "odoo") -> tuple[str, ...]:
-    """Prints the version, such as `Odoo Server 14.0-20240101`; needs neither configuration nor database."""
-    return (program, "--version")
-
-
-def with_log_level(argv: Sequence[str], level: str) -> tuple[str, ...]:
-    """`argv` with Odoo's log level, such as `warn`, behind its other arguments."""
-    return (*argv, f"--log-level={level}")

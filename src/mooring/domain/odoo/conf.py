@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from mooring.domain.odoo.errors import ConfigRefused, Refusal, SecretUnusable
+from mooring.domain.odoo.errors import ConfigRefused, Refusal
 from mooring.domain.odoo.facts import OdooFacts, facts_for
 from mooring.domain.odoo.options import (
     Environment,
@@ -190,27 +190,6 @@ def render_conf(wanted: ConfInput) -> ConfText:
         value = lines[key]
         parts.extend((f"{key} = ", value, "\n"))
     return ConfText(_joined(parts), (*judged.warnings, *warnings))
-
-
-def fill_slots(text: ConfText, secrets: Mapping[str, str]) -> str:
-    """The file's content. Keep it out of logs, arguments and results.
-
-    Args:
-        text: from `render_conf`.
-        secrets: name of the hole to value.
-
-    Raises:
-        SecretUnusable: a value is missing, empty, or would be read as something else; names the secret, never the value.
-    """
-    for name in sorted(text.slots):
-        value = secrets.get(name, "")
-        if not value:
-            raise SecretUnusable(f"The secret for {name} is missing or empty.")
-        if writing_fault(value) or value != value.strip():
-            raise SecretUnusable(f"The secret for {name} has a line break, a control character or blanks at its ends.")
-        if value.lower() in {"true", "false", "none"}:  # odoo/tools/config.py turns these into something else
-            raise SecretUnusable(f"The secret for {name} is a word that Odoo reads as a switch.")
-    return "".join(part if isinstance(part, str) else secrets[part.name] for part in text.parts)
 
 
 def _size(wanted: ConfInput) -> ProcessSizing:

@@ -9,10 +9,8 @@ filestore, a regular expression (`dbfilter`), an element of a comma-separated li
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from dataclasses import dataclass
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal
 
 from mooring.domain.postgres.errors import DatabaseNameInvalid
 
@@ -60,62 +58,9 @@ def default_role_name(*, namespace: str, name: str) -> str:
     return default_database_name(namespace=namespace, name=name)
 
 
-def sibling_name(database: str, role: DatabaseRole, *, token: str) -> str:
-    """The name of another database of the same instance, such as `shop_main-building-3f2a`, at most 63 bytes.
-
-    Args:
-        database: the current one.
-        role: what the other one is for.
-        token: what tells siblings of one role apart, such as the operation's short id; letters and digits.
-
-    Raises:
-        DatabaseNameInvalid: the token has other characters or more than 12 of them.
-    """
-    if not re.fullmatch(r"[a-z0-9]{1,12}", token, re.ASCII):
-        raise DatabaseNameInvalid(f"{token[:40]!r} cannot be part of a database's name.")
-    suffix = f"-{role}-{token}"
-    return _fit(database, MAX_BYTES - len(suffix)) + suffix
-
-
 def _fit(text: str, limit: int) -> str:
     """`text`, or its beginning with 8 hexadecimal digits of its hash, in `limit` ASCII characters."""
     if len(text) <= limit:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{text[: limit - 9]}-{digest}"
-
-
-@dataclass(frozen=True)
-class DatabaseComment:
-    """What Mooring writes as a database's comment; it follows the database through a rename.
-
-    Attributes:
-        instance: id of the instance that the data belongs to.
-        role: what the database is for.
-    """
-
-    instance: str
-    role: DatabaseRole
-
-
-def render_comment(instance_id: str, role: DatabaseRole) -> str:
-    """The comment's text: JSON {"mooring": 1, "instance": text, "role": text}, one line, sorted keys."""
-    return json.dumps({"mooring": 1, "instance": instance_id, "role": role}, sort_keys=True, separators=(",", ":"))
-
-
-def parse_comment(text: str | None) -> DatabaseComment | None:
-    """What a comment says, or None when it is not one of ours (missing, another text, another format version).
-
-    A database whose comment gives None is a stranger's: it is never taken over without being asked. Unknown further keys
-    are ignored, so that a later version may add some.
-    """
-    try:
-        found = json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict) or found.get("mooring") != 1 or isinstance(found.get("mooring"), bool):
-        return None
-    instance, role = found.get("instance"), found.get("role")
-    if not isinstance(instance, str) or not instance or role not in get_args(DatabaseRole):
-        return None
-    return DatabaseComment(instance=instance, role=cast("DatabaseRole", role))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -82,30 +82,3 @@ def check_floor(major: int, *, series: str) -> None:
         raise UnsupportedPostgres(
             f"Odoo {series} runs on PostgreSQL up to {facts.postgres_max}; the server is {major}."
         )
-
-
-def client_for(server_major: int, available: Iterable[int]) -> int:
-    """The client major to use: the oldest that is not older than the server.
-
-    An older client cannot dump a newer server; a newer client's dump may not be readable by the server's own tools.
-
-    Args:
-        server_major: of the server.
-        available: majors of the clients there are.
-
-    Raises:
-        UnsupportedPostgres: every client is older than the server.
-    """
-    there = sorted(set(available))
-    fitting = [major for major in there if major >= server_major]
-    if not fitting:
-        raise UnsupportedPostgres(
-            f"The server is PostgreSQL {server_major}; there are only clients of {', '.join(map(str, there)) or 'none'}.",
-            resolution="Update Mooring's engine image, which carries clients by major.",
-        )
-    return fitting[0]
-
-
-def major_of(server_version_num: int) -> int:
-    """The major in `SHOW server_version_num`, such as 170002."""
-    return server_version_num // 10000

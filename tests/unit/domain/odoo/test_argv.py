@@ -9,10 +9,7 @@ from mooring.domain.odoo.argv import (
     argv_init,
     argv_neutralize,
     argv_serve,
-    argv_shell,
     argv_update,
-    argv_version,
-    with_log_level,
 )
 from mooring.domain.odoo.errors import CommandUnavailable, LanguageInvalid, ModuleNameInvalid
 from mooring.domain.odoo.facts import SERIES, facts_for
@@ -108,12 +105,6 @@ def test_neutralize_before_16_is_refused() -> None:
     assert argv_neutralize(F18, database="d")[:2] == ("odoo", "neutralize")
     with pytest.raises(CommandUnavailable, match=r"14\.0"):
         argv_neutralize(F14, database="d")
-
-
-def test_subcommand_comes_first() -> None:
-    assert argv_shell(F19, database="d")[:2] == ("odoo", "shell")
-    assert argv_version() == ("odoo", "--version")
-    assert with_log_level(("odoo",), "warn") == ("odoo", "--log-level=warn")
 
 
 def test_module_names_lose_repetitions_and_keep_their_order() -> None:

@@ -16,14 +16,11 @@ from hypothesis import strategies as st
 from mooring.domain.odoo.conf import (
     AddonPaths,
     ConfInput,
-    ConfText,
     DatabaseAccess,
     MailSink,
-    Slot,
-    fill_slots,
     render_conf,
 )
-from mooring.domain.odoo.errors import ConfigRefused, SecretUnusable
+from mooring.domain.odoo.errors import ConfigRefused
 from mooring.domain.odoo.facts import SERIES
 from mooring.domain.odoo.memory import MIB
 from mooring.domain.odoo.sizing import SizingInput, decide_sizing
@@ -311,23 +308,3 @@ def test_doubtful_key_warns_and_passes(key: str, hint: str) -> None:
 
 def test_known_key_does_not_warn() -> None:
     assert render_conf(wanted(options={"limit_time_real": 5})).warnings == ()
-
-
-def test_secrets_are_holes_until_filled() -> None:
-    text = render_conf(wanted())
-    assert text.slots == {"db_password", "admin_passwd"}
-    assert Slot("db_password") in text.parts
-    values = parsed(fill_slots(text, {"db_password": "p%(x)s;#é", "admin_passwd": "m"}))
-    assert (values["db_password"], values["admin_passwd"]) == ("p%(x)s;#é", "m")
-
-
-@pytest.mark.parametrize("value", ["", "hunter2\nlist_db = True", " hunter2", "hunter2\0", "True", "none"])
-def test_secret_that_would_be_read_as_something_else_is_refused_without_showing_it(value: str) -> None:
-    with pytest.raises(SecretUnusable) as caught:
-        fill_slots(render_conf(wanted()), {"db_password": value, "admin_passwd": "m"})
-    assert "hunter2" not in str(caught.value.to_json())
-    assert "db_password" in caught.value.brief
-
-
-def test_filling_text_without_holes_gives_it_back() -> None:
-    assert fill_slots(ConfText(("a", "b")), {}) == "ab"

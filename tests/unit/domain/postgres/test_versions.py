@@ -13,8 +13,6 @@ from mooring.domain.postgres.versions import (
     MAJORS,
     check_floor,
     check_major,
-    client_for,
-    major_of,
 )
 
 
@@ -51,22 +49,3 @@ def test_external_server_may_be_older_than_what_we_run() -> None:
 def test_series_that_is_unknown_is_refused() -> None:
     with pytest.raises(UnknownSeries):
         check_major(17, series="13.0")
-
-
-@pytest.mark.parametrize(
-    ("server", "available", "client"),
-    [(15, [13, 15, 17], 15), (14, [13, 15, 17], 15), (10, [17, 13], 13)],
-    ids=["same", "next", "oldest"],
-)
-def test_client_is_the_oldest_that_is_not_older_than_the_server(server: int, available: list[int], client: int) -> None:
-    assert client_for(server, available) == client
-
-
-@pytest.mark.parametrize("available", [[], [13, 16]], ids=["none", "older"])
-def test_client_older_than_the_server_is_refused(available: list[int]) -> None:
-    with pytest.raises(UnsupportedPostgres, match="The server is PostgreSQL 17"):
-        client_for(17, available)
-
-
-def test_major_of_a_server_version_number_is_read() -> None:
-    assert (major_of(170002), major_of(130016)) == (17, 13)
