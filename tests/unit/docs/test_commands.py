@@ -100,3 +100,26 @@ def test_commands_of_a_block_are_found_behind_pipes_and_without_redirections() -
 def test_commands_inside_a_file_that_a_block_writes_are_none() -> None:
     text = "cat > file <<'END'\nmooring launch\nEND\nmooring list\n"
     assert list(mooring_commands(Block("page", 1, "sh", text))) == [("list",)]
+
+
+def test_modules_that_the_architecture_page_names_exist() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    decisions = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    named: set[str] = set()
+    for text in re.findall(r"`([a-z_]+/[a-z_/{},*]+\.py|[a-z_]+/(?:[a-z_]+/)*)`", page):
+        group = re.search(r"\{([^}]*)\}", text)
+        named |= {text.replace(group[0], one) for one in group[1].split(",")} if group else {text}
+    named |= {name.replace(".", "/") for name in re.findall(r"`mooring\.([a-z_.]+)`", decisions)}
+    source = ROOT / "src" / "mooring"
+    assert len(named) > 40
+    missing = {one for one in named if not list(source.glob(one.rstrip("/"))) and not (source / f"{one}.py").is_file()}
+    attributes = {one for one in missing if (source / f"{one.rpartition('/')[0]}.py").is_file()}
+    assert missing - attributes == set()
+
+
+def test_names_that_the_architecture_page_places_are_where_it_says() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    pairs = re.findall(r"`(_?[a-z_]+)` in `([a-z_/]+\.py)`", page)
+    assert len(pairs) >= 2
+    text = {path: (ROOT / "src" / "mooring" / path).read_text(encoding="utf-8") for _, path in pairs}
+    assert [(name, path) for name, path in pairs if not re.search(rf"\b{name}\b", text[path])] == []
