@@ -77,6 +77,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         admin_user=work.access.admin_user if work.access else "",
         replicas=replicas,
         base_url=endpoint.url if endpoint is not None and hosts else None,
+        free_bytes=seen.free_bytes if work.access is not None and work.access.server.managed else None,
         previous=previous.operation if previous else "",
     )
     try:

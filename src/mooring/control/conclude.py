@@ -15,7 +15,7 @@ from mooring.control.notify import queue_notification
 from mooring.control.services import Services, update_status
 from mooring.control.work import Work
 from mooring.domain.instance.ledger import dump_ledger
-from mooring.domain.instance.snapshot import decide_conditions
+from mooring.domain.instance.snapshot import decide_conditions, decide_warnings
 from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.plan import PHASES, OperationType
@@ -67,6 +67,7 @@ async def conclude(
     up_to_date = work.pinned is None or not work.ledger.runs or work.ledger.runs == work.pinned.release.digest
     before = str(work.doc.status.get("phase", ""))
     now = services.clock.now()
+    warned = {text.split(" ")[0] for text in work.doc.status.get("warnings", ())}
 
     def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
         value = _status(work, seen, status, phase=phase)
@@ -88,6 +89,9 @@ async def conclude(
     work.doc = await update_status(services, work.doc, change)
     if phase != before:
         services.emit(Event(work.doc.ref, "phase", f"{work.doc.ref} is {phase}."))
+    for text in work.doc.status.get("warnings", ()):
+        if text.split(" ")[0] not in warned:
+            services.emit(Event(work.doc.ref, "warning", text))
     error = final_error(work)
     known_data = work.ledger.initialized
     busy = bool(running) and not all(one.stuck for one in running)
@@ -163,6 +167,7 @@ def _status(work: Work, seen: Observed, status: Mapping[str, Any], *, phase: str
             "digest": release.release.digest,
             "version": release.facts.series,
         },
+        "warnings": decide_warnings(work.spec, work.ledger, seen) or None,
         "problem": work.problem.to_json() if work.problem else None,
         "operation": _operation_status(work),
         "previous": work.ledger.previous.digest if work.ledger.previous else None,

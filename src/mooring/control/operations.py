@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -125,6 +125,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "adminUser": accepted.admin_user,
                 "replicas": [list(pair) for pair in accepted.replicas],
                 "baseUrl": accepted.base_url,
+                "freeBytes": accepted.free_bytes,
                 "previous": accepted.previous,
             },
         }
@@ -145,6 +146,7 @@ def read_accepted(operation: Operation) -> Accepted:
         admin_user=value.get("adminUser", ""),
         replicas=tuple((str(role), int(count)) for role, count in value.get("replicas", ())),
         base_url=value.get("baseUrl"),
+        free_bytes=value.get("freeBytes"),
         previous=value.get("previous", ""),
     )
 

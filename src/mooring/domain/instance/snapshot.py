@@ -117,6 +117,25 @@ def _condition(
     }
 
 
+DISK_LOW_BYTES = 2 << 30
+
+
+def decide_warnings(spec: OdooInstanceSpec, ledger: Ledger, seen: Observed) -> list[str]:
+    """What is going to hurt if nobody looks, one sentence each."""
+    free = seen.free_bytes
+    if free is None:
+        return []
+    sentences: list[str] = []
+    if free < DISK_LOW_BYTES:
+        sentences.append(
+            f"Less than {(free >> 28) + 1} x 256 MiB are free where the data is; Odoo loses attachments on a full disk."
+        )
+    asked = spec.filestore.storage_size.bytes
+    if not ledger.initialized and asked > free:
+        sentences.append(f"filestore.storageSize asks for {asked >> 30} GiB, and about {free >> 30} GiB are free.")
+    return sentences
+
+
 def rfc3339(at: datetime) -> str:
     """`2026-01-31T22:00:00Z`, whole seconds."""
     return at.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -29,6 +29,7 @@ class Accepted:
         admin_user: role that may create databases.
         replicas: what has to be ready at the end.
         base_url: where users reach the instance.
+        free_bytes: free space where the data is; None where nobody knows.
         previous: id of the operation whose copies a rollback returns to.
     """
 
@@ -41,6 +42,7 @@ class Accepted:
     admin_user: str = ""
     replicas: tuple[tuple[str, int], ...] = ()
     base_url: str | None = None
+    free_bytes: int | None = None
     previous: str = ""
 
 
@@ -94,6 +96,7 @@ def _upgrade(accepted: Accepted) -> Plan:
         modules=modules or (() if install else ("all",)),
         install=install,
         replicas=accepted.replicas,
+        free_bytes=accepted.free_bytes,
     )
 
 

@@ -46,6 +46,7 @@ def plan_upgrade(
     modules: tuple[str, ...],
     install: tuple[str, ...] = (),
     replicas: tuple[tuple[str, int], ...],
+    free_bytes: int | None = None,
 ) -> Plan:
     """The plan from `subject.release` to `to`.
 
@@ -56,6 +57,7 @@ def plan_upgrade(
         admin_user: role that may copy databases.
         modules: what `-u` is given; `all` is everything.
         install: what `-i` is given.
+        free_bytes: where the data is; a copy that does not fit is refused before it is begun.
         replicas: what has to be ready at the end: ((role, count), …).
     """
     fence = Fence(operation_id, 1)
@@ -72,7 +74,7 @@ def plan_upgrade(
         fence=fence, instance=instance, data_dir=DATA_DIR, database=database, roles=("safety", "previous")
     )
     copy = DatabaseSafetyCopy(
-        connection=admin, fence=fence, instance=instance, database=database, disconnect=True, free_bytes=None
+        connection=admin, fence=fence, instance=instance, database=database, disconnect=True, free_bytes=free_bytes
     )
     give_back = DatabaseReturn(connection=admin, fence=fence, instance=instance, database=database)
     copy_files = FilestoreSafetyCopy(fence=fence, instance=instance, data_dir=DATA_DIR, database=database)

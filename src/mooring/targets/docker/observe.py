@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ class Looker:
     options: DockerOptions
     probes: Probes
     stops: Stops
+    _root: str | None = None
 
     def observe(self, ref: Ref, *, at: datetime, live: bool) -> Observed:
         """One snapshot of `ref`."""
@@ -73,8 +75,19 @@ class Looker:
             endpoints=endpoints,
             objects=objects,
             tasks=tuple(sorted(tasks)),
-            free_bytes=None,
+            free_bytes=self._free_bytes(),
         )
+
+    def _free_bytes(self) -> int | None:
+        """Free space where the engine keeps its data, which only an engine of this machine lets us see."""
+        if not self.engine.address.local:
+            return None
+        if self._root is None:
+            self._root = str(self.engine.info().get("DockerRootDir") or "")
+        try:
+            return shutil.disk_usage(self._root).free if self._root else None
+        except OSError:  # rootless, or an engine in a mount namespace of its own: its folder is not ours to see
+            return None
 
     def _containers(self, ref: Ref) -> list[dict[str, Any]]:
         listed = {item["Id"]: item for item in self.engine.containers(labels=tag.owner_filter(ref))}
