@@ -8,6 +8,7 @@ Called from threads by `mooring.targets.docker`; one instance serves all of them
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import socket
 import time
@@ -368,6 +369,11 @@ class Engine:
         """What the engine says of itself and its machine."""
         with mapped("ask the engine about itself"):
             return dict(self._client.info())
+
+    @functools.cached_property
+    def data_root(self) -> str:
+        """Folder of the engine's machine where it keeps its data; empty when it does not say."""
+        return str(self.info().get("DockerRootDir") or "")
 
     def events(self, *, labels: Sequence[str], since: int) -> Stream[dict[str, Any]]:
         """Events of objects with all `labels` since a Unix time, as they happen. Ends when the engine closes it."""

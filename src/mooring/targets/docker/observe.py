@@ -32,7 +32,6 @@ class Looker:
     options: DockerOptions
     probes: Probes
     stops: Stops
-    _root: str | None = None
 
     def observe(self, ref: Ref, *, at: datetime, live: bool) -> Observed:
         """One snapshot of `ref`."""
@@ -82,10 +81,8 @@ class Looker:
         """Free space where the engine keeps its data, which only an engine of this machine lets us see."""
         if not self.engine.address.local:
             return None
-        if self._root is None:
-            self._root = str(self.engine.info().get("DockerRootDir") or "")
         try:
-            return shutil.disk_usage(self._root).free if self._root else None
+            return shutil.disk_usage(self.engine.data_root).free if self.engine.data_root else None
         except OSError:  # rootless, or an engine in a mount namespace of its own: its folder is not ours to see
             return None
 
