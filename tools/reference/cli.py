@@ -26,7 +26,9 @@ def render_cli() -> str:
     for verb in COMMANDS:
         if importlib.util.find_spec(f"mooring.cli.commands.{module_of(verb)}") is None:
             continue
-        parent = click.Context(root, info_name="mooring", terminal_width=WIDTH, max_content_width=WIDTH)
+        parent = click.Context(
+            root, info_name="mooring", terminal_width=WIDTH, max_content_width=WIDTH, **root.context_settings
+        )
         command = root.get_command(parent, verb)
         if command is not None and not command.hidden:
             parts += list(_render_command(command, verb, parent))
