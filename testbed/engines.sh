@@ -70,6 +70,14 @@ events_logger = "file"
 CONF
 }
 
+# Docker on the same machine sets the FORWARD policy to DROP and lets bridged traffic pass iptables: then two containers on
+# one internal network of Podman's cannot talk. What stays inside one bridge of Podman's is let through.
+let_podman_bridges_talk() {
+  [[ $EUID -eq 0 ]] && have iptables && [[ $(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null) == 1 ]] || return 0
+  local rule=(FORWARD -i podman+ -m physdev --physdev-is-bridged -j ACCEPT)
+  iptables -C "${rule[@]}" 2>/dev/null || iptables -I "${rule[@]}"
+}
+
 ensure_podman() {
   local socket=$STATE/podman.sock conf=$STATE/containers.conf
   if [[ -n ${MOORING_PODMAN_HOST:-} ]]; then
@@ -92,6 +100,7 @@ ensure_podman() {
       die "Podman's service did not answer within 30 s; the end of its log ($STATE/podman.log) is above."
     }
   fi
+  let_podman_bridges_talk
   printf 'export MOORING_PODMAN_HOST=unix://%s\nexport CONTAINERS_CONF=%s\n' "$socket" "$conf"
 }
 
