@@ -25,7 +25,7 @@ from mooring.api.meta import ObjectMeta, Resource, SecretKeyRef, SecretRef
 from mooring.api.quantity import Cpu, Duration, Size
 from mooring.api.texts import Text
 from mooring.api.times import Timestamp
-from mooring.domain.instance.support import KINDS_NOT_YET, NOT_YET, OPERATIONS_NOT_YET
+from mooring.domain.instance.support import KINDS_NOT_YET, NOT_YET, OPERATION_FIELDS_NOT_YET, OPERATIONS_NOT_YET
 from mooring.targets.docker.options import UNSUPPORTED
 
 QUANTITIES = {
@@ -139,11 +139,13 @@ def _mark(path: str, kind: str) -> str:
     field = path.removeprefix("spec.").replace("[]", "")
     if kind == "DatabaseServer":
         return {"docker": "**Not on Docker.**", "yet": "**Not yet.**"}.get(SERVER_NOT_HERE.get(field, ""), "")
-    if kind != "OdooInstance":
+    if not kind:
         return ""
-    marks = ["**Not on Docker.**"] if field in UNSUPPORTED else []
-    if field in NOT_YET:
-        only = [one for one in NOT_YET[field] if one is not False]
+    instance = kind == "OdooInstance"
+    marks = ["**Not on Docker.**"] if instance and field in UNSUPPORTED else []
+    not_yet = NOT_YET if instance else OPERATION_FIELDS_NOT_YET if kind not in KINDS_NOT_YET else {}
+    if field in not_yet:
+        only = [one for one in not_yet[field] if one is not False]
         words = " and ".join(f"`{one}`" for one in only)
         marks.append("**Not yet.**" if len(only) != 1 else f"**Not yet**, but for {words}, which is what is done.")
         if len(only) > 1:

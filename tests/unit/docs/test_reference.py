@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from tools.reference import __main__ as tool
 from tools.reference import cli, errors, exits, manifest, settings
 from tools.reference.text import attributes, render_table, sentences
@@ -18,7 +19,7 @@ from tools.reference.text import attributes, render_table, sentences
 from mooring.api.kinds import KINDS
 from mooring.api.schema import json_schema
 from mooring.cli.table import COMMANDS
-from mooring.domain.instance.support import KINDS_NOT_YET, NOT_YET
+from mooring.domain.instance.support import KINDS_NOT_YET, NOT_YET, OPERATION_FIELDS_NOT_YET
 from mooring.drivers.settings import Settings, parse_settings
 from mooring.errors import MooringError
 from mooring.targets.docker.options import UNSUPPORTED
@@ -103,6 +104,13 @@ def test_exit_codes_page_has_each_error_once() -> None:
 # Manifests
 
 
+def _spec(kind: str) -> type[BaseModel]:
+    found = KINDS[kind].model_fields["spec"].annotation
+    assert isinstance(found, type)
+    assert issubclass(found, BaseModel)
+    return found
+
+
 def _properties() -> list[tuple[str, str, dict[str, Any]]]:
     found: list[tuple[str, str, dict[str, Any]]] = []
     for name, definition in json_schema()["$defs"].items():
@@ -129,11 +137,11 @@ def test_manifest_page_has_every_documentation_of_a_field() -> None:
     assert [text for text in texts if text not in page] == []
 
 
-def _meaning(path: str) -> str:
-    """The last cell of a field of OdooInstance.spec."""
+def _meaning(path: str, kind: str = "OdooInstance") -> str:
+    """The last cell of a field of a kind's spec."""
     group, _, field = f"spec.{path}".rpartition(".")
     page = manifest.render_manifest()
-    section = re.split(rf"^### OdooInstance: {re.escape(group)}(?:\[\])?$", page, maxsplit=1, flags=re.MULTILINE)[1]
+    section = re.split(rf"^### {kind}: {re.escape(group)}(?:\[\])?$", page, maxsplit=1, flags=re.MULTILINE)[1]
     row = re.search(rf"^\| `{field}` \|(.*)$", section.partition("\n### ")[0], re.MULTILINE)
     assert row is not None
     return row[1]
@@ -147,6 +155,20 @@ def test_manifest_page_marks_what_docker_cannot_honour(path: str) -> None:
 @pytest.mark.parametrize("path", sorted(NOT_YET))
 def test_manifest_page_marks_what_is_not_carried_out_yet(path: str) -> None:
     assert "**Not yet" in _meaning(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (kind, path)
+        for kind in ("OdooInitJob", "OdooUpgradeJob", "OdooOperation")
+        for path in sorted(OPERATION_FIELDS_NOT_YET)
+        if path in {info.alias for info in _spec(kind).model_fields.values()}
+    ],
+    ids=lambda value: value,
+)
+def test_manifest_page_marks_what_an_operation_does_not_carry_out_yet(kind: str, path: str) -> None:
+    assert "**Not yet" in _meaning(path, kind)
 
 
 def test_manifest_page_does_not_mark_what_is_carried_out() -> None:
