@@ -9,11 +9,13 @@ from datetime import timedelta
 from mooring.control import operations as ops
 from mooring.control.events import Event
 from mooring.control.services import Services
-from mooring.control.work import Work, is_rotated, place_of_work
+from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
+from mooring.domain.instance.outcome import finish
 from mooring.domain.instance.snapshot import wanted_replicas
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.lifecycle import output
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_next
 from mooring.domain.operations.plan import PHASES, OperationType
@@ -83,6 +85,9 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
     try:
         ops.check_acceptable(accepted)
     except MooringError as error:
+        # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.
+        failed = Finished("failed", error.to_json())
+        await save_ledger(services, work, finish(work.ledger, accepted, failed, (), generation=work.doc.generation))
         await ops.end(services, operation, "Failed", error=error.to_json())
         return
     await ops.accept(services, operation, accepted)
