@@ -68,8 +68,8 @@ def _quadlet(stack: Stack, texts: tuple[str, ...]) -> list[str]:
         "START AND STOP",
         (
             "Copy this whole folder (with owners: cp -a) below /etc/containers/systemd/, or for a user's own Podman below "
-            "~/.config/containers/systemd/ (then systemctl --user). Podman 4.6 or later is needed; before 5.0 the units must "
-            "lie directly in that folder."
+            "~/.config/containers/systemd/ (then systemctl --user). Podman 4.9 or later is needed; one that does not "
+            "look into subfolders needs the content of this folder directly in that one."
         ),
         f"    systemctl daemon-reload\n    systemctl start {units}\n    systemctl stop {units}",
         (

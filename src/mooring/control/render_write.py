@@ -69,13 +69,9 @@ def _copy(folder: StackFolder, directory: Path, *, root: bool) -> None:
                 path.symlink_to(member.linkname)
             elif member.isdir():
                 path.mkdir()
-            else:
-                content = archive.extractfile(member)
-                if content is None:  # a hard link: its content is in an earlier member
-                    shutil.copyfile(directory / member.linkname, path)
-                else:
-                    with content, path.open("wb") as file:
-                        shutil.copyfileobj(content, file)
+            elif (content := archive.extractfile(member)) is not None:
+                with content, path.open("wb") as file:
+                    shutil.copyfileobj(content, file)
             if not member.issym():
                 path.chmod(member.mode)
             if root:

@@ -12,7 +12,7 @@ import yaml
 
 from mooring.domain.model.desired import Probe
 from mooring.domain.model.identity import child
-from mooring.targets.docker.boxes import Box
+from mooring.targets.docker.boxes import Box, render_box
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.rendering import Service, Stack, check_text, file_path, folder_path
 
@@ -24,6 +24,7 @@ class _Dumper(yaml.SafeDumper):
     """Safe YAML with scripts as blocks, and without anchors: people read it."""
 
     def ignore_aliases(self, data: Any) -> bool:
+        del data
         return True
 
 
@@ -61,6 +62,7 @@ def render_compose(stack: Stack, options: DockerOptions) -> str:
 
 def _service(stack: Stack, service: Service, options: DockerOptions) -> dict[str, Any]:
     box = service.box
+    host = render_box(box, options)["HostConfig"]
     single = len(service.boxes) == 1
     found: dict[str, Any] = {
         "image": box.image,
@@ -71,18 +73,15 @@ def _service(stack: Stack, service: Service, options: DockerOptions) -> dict[str
         "command": list(box.argv[1:]),
         "user": f"{box.user[0]}:{box.user[1]}",
         "environment": dict(box.env),
-        "cap_drop": ["ALL"],
-        "cap_add": list(box.capabilities),
+        "cap_drop": host["CapDrop"],
+        "cap_add": host["CapAdd"],
         "security_opt": ["no-new-privileges:true"],
-        "pids_limit": options.pids_limit,
+        "pids_limit": host["PidsLimit"],
         **_limits(box),
-        "restart": "unless-stopped" if box.restart else "no",
+        "restart": host["RestartPolicy"]["Name"],
         "stop_signal": box.stop_signal,
         "stop_grace_period": f"{box.stop_grace_s}s",
-        "logging": {
-            "driver": "json-file",
-            "options": {"max-size": str(options.log_bytes), "max-file": str(options.log_files)},
-        },
+        "logging": {"driver": host["LogConfig"]["Type"], "options": host["LogConfig"]["Config"]},
         "ports": [f"{one.address}:{one.port}:{one.inner}".lstrip(":") for one in box.publish],
         "networks": {
             stack.network_key(one.network): ({"aliases": list(one.aliases)} if one.aliases else {})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stack as Quadlet units: containers that systemd runs through Podman; pure text.
 
-Keys are those of Podman 4.6; what has a key only since later is given by `PodmanArgs=`, so that one set of units serves
+Keys are those of Podman 4.9; what has a key only since later is given by `PodmanArgs=`, so that one set of units serves
 all. Facts are those of podman-systemd.unit(5) and systemd.service(5). Called by control's `render`.
 """
 
