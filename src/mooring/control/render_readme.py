@@ -49,8 +49,8 @@ def _hand_over(stack: Stack) -> list[str]:
             "runs, so that it does not bring its containers back; then (with Podman, podman in the place of docker):"
         ),
         f"    mooring stop {name}\n"
-        + "".join(f"    docker stop -t 60 {one} && docker rm {one}\n" for one in others).rstrip("\n"),
-        "Volumes stay. While this runs, leave `mooring apply` and `mooring start` alone.",
+        + "".join(f"    docker stop -t 60 {one} && docker rm -v {one}\n" for one in others).rstrip("\n"),
+        "Named volumes stay. While this runs, leave `mooring apply` and `mooring start` alone.",
     ]
 
 
