@@ -24,8 +24,13 @@ from mooring.errors import MooringError
 BACK_OFF_S = (5.0, 15.0, 60.0, 300.0)
 
 
-async def begin(services: Services, work: Work, seen: Observed, *, asked: bool) -> bool:
-    """Begin the next operation, or end one that is refused; whether there was one."""
+async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, intact: bool) -> bool:
+    """Begin the next operation, or end one that is refused; whether there was one.
+
+    Args:
+        asked: a person asks: what failed is tried again without its pause.
+        intact: the volumes that the instance had are there.
+    """
     known = work.subject is not None and work.access is not None and work.access.ready
     choice = decide_next(
         ledger=work.ledger,
@@ -39,6 +44,9 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool) 
         wanted=work.pinned.release.digest if work.pinned else "",
         auto_upgrade=work.spec.auto_upgrade.enabled,
         generation=work.doc.generation,
+        blocked=work.problem.brief if work.problem is not None else "",
+        intact=intact,
+        deletable=asked or _backed_off(services, work, OperationType.DELETE),
     )
     match choice:
         case Begin(waiting):
@@ -81,6 +89,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         base_url=endpoint.url if endpoint is not None and hosts else None,
         free_bytes=seen.free_bytes if work.access is not None and work.access.server.managed else None,
         previous=previous.operation if previous else "",
+        generation=work.doc.generation,
     )
     try:
         ops.check_acceptable(accepted)

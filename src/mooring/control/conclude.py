@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,11 @@ from mooring.control.events import Event
 from mooring.control.notify import queue_notification
 from mooring.control.services import Services, update_status
 from mooring.control.work import Work
-from mooring.domain.instance.ledger import dump_ledger
+from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.snapshot import decide_conditions, decide_warnings
 from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.choose import is_held_back
 from mooring.domain.operations.plan import PHASES, OperationType
 from mooring.errors import MooringError
 
@@ -92,15 +93,21 @@ async def conclude(
     for text in work.doc.status.get("warnings", ()):
         if text.split(" ")[0] not in warned:
             services.emit(Event(work.doc.ref, "warning", text))
-    error = final_error(work)
-    known_data = work.ledger.initialized
+    error = final_error(work.ledger, work.operations, generation=work.doc.generation, deleting=work.deleting)
+    stuck = any(one.stuck for one in running)
     busy = bool(running) and not all(one.stuck for one in running)
     # A release that is still being asked what it is may mean an upgrade, and one that was just asked has not begun it.
     known = work.problem is not None or (work.pinned is not None and (up_to_date or not _upgradable(work)))
-    settled = known and not busy and not work.due(services) and not pending and is_settled(state, snapshot)
-    if work.problem is not None and not busy:
+    if wait_s is not None and not busy:
+        return Pass(state, phase, settled=False, requeue_s=0.0)  # one ended: the state of before it means nothing now
+    idle = not busy and not work.due(services)
+    settled = known and idle and not pending and is_settled(state, snapshot)
+    if work.deleting:
+        if error is not None and idle:
+            return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=error)
+    elif work.problem is not None and idle and not pending:
         return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=work.problem)
-    if error is not None and not busy and not work.due(services) and (is_settled(state, snapshot) or not known_data):
+    elif error is not None and idle and (stuck or is_settled(state, snapshot) or not work.ledger.provisioned):
         return Pass(state, phase, settled=True, requeue_s=_later(work, now), error=error)
     if settled:
         return Pass(state, phase, settled=True, requeue_s=_later(work, now))
@@ -118,22 +125,31 @@ def _later(work: Work, now: datetime) -> float | None:
 
 def _upgradable(work: Work) -> bool:
     """Whether a release that does not run yet will be taken up by itself."""
-    latched = work.ledger.latched.get(OperationType.UPGRADE.value) == work.doc.generation
-    return work.ledger.initialized and work.spec.auto_upgrade.enabled and not latched and not work.deleting
+    held_back = is_held_back(work.ledger, work.doc.generation)
+    return work.ledger.initialized and work.spec.auto_upgrade.enabled and not held_back and not work.deleting
 
 
-def final_error(work: Work) -> MooringError | None:
-    """The failure that the instance is left with, if it is."""
-    stuck = next((one for one in work.running if one.stuck), None)
-    if stuck is not None:
+def final_error(
+    ledger: Ledger, operations: Sequence[ops.Operation], *, generation: int, deleting: bool
+) -> MooringError | None:
+    """The failure that the instance is left with, if it is: what keeps it from being as it is wanted.
+
+    A verb that failed is not among them: who asked for it reads its record.
+    """
+    stuck = next((one for one in operations if one.stuck and not one.ended), None)
+    if stuck is not None and not deleting:
         return _operation_error(OperationStuck, stuck)
-    last = next((one for one in reversed(work.operations) if one.ended), None)
-    if last is None or last.phase != "Failed":
-        return None
-    latched = work.ledger.latched.get(last.type.value) == work.doc.generation
-    waits_for_retry = last.type is OperationType.PROVISION and not work.ledger.provisioned
-    if latched or waits_for_retry or last.type not in (OperationType.INIT, OperationType.UPGRADE):
-        return _operation_error(OperationFailed, last)
+    for kind in (OperationType.DELETE, OperationType.PROVISION, OperationType.INIT, OperationType.UPGRADE):
+        last = next((one for one in reversed(operations) if one.ended and one.type is kind), None)
+        match kind:
+            case OperationType.DELETE:
+                matters = deleting
+            case OperationType.PROVISION:
+                matters = not ledger.provisioned and not deleting
+            case _:
+                matters = ledger.latched.get(kind.value) == generation and not deleting
+        if matters and last is not None and last.phase == "Failed":
+            return _operation_error(OperationFailed, last)
     return None
 
 

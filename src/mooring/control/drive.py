@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mooring.control.errors import UnknownInstance
+from mooring.control.conclude import final_error
+from mooring.control.errors import OperationFailed, OperationStuck, UnknownInstance
 from mooring.control.events import Event
 from mooring.control.operations import list_operations
 from mooring.control.reconcile import Pass, reconcile
@@ -56,6 +57,8 @@ async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float,
             told = holder
         found = await _look(services, ref)
         if found is not None and (agent is not None or lock.holder() is None):
+            if found.error is not None:
+                raise found.error
             return found
         _check_time(services, ref, until)
         await services.clock.sleep(0.5)
@@ -84,11 +87,12 @@ async def _execute(services: Services, ref: Ref, *, until: float, live: bool) ->
                 raise result.error
             return result
         _check_time(services, ref, until)
-        await services.clock.sleep(result.requeue_s or 0.05)
+        with contextlib.suppress(RetryableError):
+            await rest(services, ref, seconds=result.requeue_s or 0.05)
 
 
 async def _look(services: Services, ref: Ref) -> Pass | None:
-    """The instance's record, when it says that the present spec is settled; raises what the record says."""
+    """What the instance's record says, when it says that the present spec is settled."""
     doc = await services.documents.get(ref)
     if doc is None:
         return Pass(State.DELETING, "Deleted", settled=True, requeue_s=None, gone=True)
@@ -97,9 +101,14 @@ async def _look(services: Services, ref: Ref) -> Pass | None:
     busy = any(not one.ended for one in operations)
     current = doc.status.get("observedGeneration") == doc.generation
     phase = str(doc.status.get("phase", ""))
+    error = final_error(ledger, operations, generation=doc.generation, deleting=False)
+    if isinstance(error, OperationStuck):
+        return Pass(ledger.state, phase, settled=True, requeue_s=None, error=error)
     if busy or not current or doc.deleted_at is not None or phase not in _SETTLED:
         return None
-    return Pass(ledger.state, phase, settled=True, requeue_s=None)
+    if error is None and (problem := doc.status.get("problem")):
+        error = OperationFailed(str(problem.get("brief", "")), resolution=problem.get("resolution"))
+    return Pass(ledger.state, phase, settled=True, requeue_s=None, error=error)
 
 
 _SETTLED = frozenset({"Running", "Stopped", "InitFailed", "UpgradeFailed", "Paused"})

@@ -21,12 +21,13 @@ from mooring.domain.operations.plan import OperationType
 
 
 async def operate(
-    services: Services, work: Work, seen: Observed, *, pending: bool, removed: bool
+    services: Services, work: Work, seen: Observed, wanted: Mapping[str, int], *, pending: bool, removed: bool
 ) -> tuple[float | None, bool]:
     """Let every running operation move.
 
     Args:
         seen: the instance in this pass.
+        wanted: replicas that are wanted now, by role.
         pending: the target still has something to change.
         removed: nothing of the instance is left but its volumes.
 
@@ -41,7 +42,9 @@ async def operate(
         async def save(ledger: Ledger) -> None:
             await save_ledger(services, work, ledger)
 
-        result = await run_moves(services, operation, work.ledger, seen, pending=pending, removed=removed, save=save)
+        result = await run_moves(
+            services, operation, work.ledger, seen, wanted=wanted, pending=pending, removed=removed, save=save
+        )
         work.ledger = result.ledger
         if result.outcome is None:
             waits.append(result.wait_s)

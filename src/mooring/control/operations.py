@@ -127,6 +127,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "baseUrl": accepted.base_url,
                 "freeBytes": accepted.free_bytes,
                 "previous": accepted.previous,
+                "generation": accepted.generation,
             },
         }
 
@@ -148,6 +149,7 @@ def read_accepted(operation: Operation) -> Accepted:
         base_url=value.get("baseUrl"),
         free_bytes=value.get("freeBytes"),
         previous=value.get("previous", ""),
+        generation=int(value.get("generation", 0)),
     )
 
 

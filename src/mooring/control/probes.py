@@ -6,6 +6,7 @@ from __future__ import annotations
 from mooring.control.services import Services
 from mooring.domain.task import TaskSpec
 from mooring.errors import FailedError
+from mooring.targets.errors import TaskInterrupted
 
 
 class ProbeFailed(FailedError):  # noqa: N818 - the reason of a condition is read by people
@@ -34,5 +35,7 @@ async def ask(services: Services, task: TaskSpec) -> str | None:
             return state.log_tail
         case "failed":
             await services.target.forget(task.name)
+            if (state.error or {}).get("reason") == TaskInterrupted.reason:
+                return None  # the machine went down: that says nothing about the image
             brief = (state.error or {}).get("brief", f"{task.argv[0]} ended with {state.exit_code}.")
             raise ProbeFailed(f"An image could not be asked what it is: {brief}", details=state.log_tail)

@@ -19,7 +19,8 @@ from mooring.control.events import Event
 from mooring.control.execute import operate
 from mooring.control.runner import hold_of, needs_live
 from mooring.control.services import Services, update_status
-from mooring.control.work import Work, desired_of, is_removal, note_problem, prepare, snapshot_of
+from mooring.control.teardown import recall_memory
+from mooring.control.work import Work, desired_of, is_removal, note_problem, prepare, save_ledger, snapshot_of
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.lifecycle import State, next_state, output
 from mooring.domain.model.identity import Identity, Ref
@@ -50,6 +51,8 @@ async def reconcile(services: Services, ref: Ref, *, live: bool = False, asked: 
 
 
 async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -> Pass:
+    if not doc.status.get("ledger"):
+        doc = await recall_memory(services, doc)
     work = Work(
         doc=doc,
         spec=OdooInstanceSpec.model_validate(doc.spec),
@@ -69,7 +72,8 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
     # Before anything is rolled: an operation that begins now may be about to stop it all.
     idle = all(one.stuck for one in work.running)
-    if idle and work.problem is None and await begin(services, work, seen, asked=asked):
+    if idle and await begin(services, work, seen, asked=asked, intact=snapshot.data_present):
+        await save_ledger(services, work, work.ledger)  # what a release is, is asked once
         return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
     pending, removed = False, True
     try:
@@ -84,7 +88,8 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
         removed = is_removal(work) and not pending
     snapshot = replace(snapshot, ready=snapshot.ready and not pending)
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
-    wait_s, gone = await operate(services, work, seen, pending=pending, removed=removed)
+    wanted = {one.role: one.replicas for one in desired.workloads} if desired is not None else {}
+    wait_s, gone = await operate(services, work, seen, wanted, pending=pending, removed=removed)
     if gone:
         return Pass(State.DELETING, "Deleted", settled=True, requeue_s=None, gone=True)
     return await conclude(services, work, seen, snapshot, pending=pending, wait_s=wait_s)

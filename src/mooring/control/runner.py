@@ -7,7 +7,7 @@ before the step that changed it is recorded as done; a task's remains are remove
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from mooring.control.events import Event
@@ -84,6 +84,7 @@ async def run_moves(
     ledger: Ledger,
     observed: Observed,
     *,
+    wanted: Mapping[str, int],
     pending: bool,
     removed: bool,
     save: SaveLedger,
@@ -93,6 +94,7 @@ async def run_moves(
     Args:
         operation: a running one.
         observed: the instance in this pass.
+        wanted: replicas that are wanted now, by role.
         pending: the target still has something to change.
         removed: nothing of the instance is left but its volumes.
         save: writes the ledger, before the record that it belongs to.
@@ -111,6 +113,7 @@ async def run_moves(
         seen = Seen(
             observed,
             tasks,
+            wanted=wanted,
             pending=pending,
             purged=purged,
             cancelled=bool(operation.doc.status.get("cancel")) or operation.overdue(services.clock.now()),

@@ -38,7 +38,7 @@ class Ledger:
         runs: digest of the release that the data belongs to; empty before init.
         releases: what is known of each digest in use.
         stopped: a person stopped it.
-        latched: operation type → generation of the spec at which it failed.
+        latched: operation type → generation of the spec at which it failed; of a rollback, at which it was asked for.
         retries: operation type → number of attempts since the last success, for back-off.
         previous: what a rollback returns to.
         done: ids of the operations that ran, newest last, at most 100: a record that comes again runs nothing.

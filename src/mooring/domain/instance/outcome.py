@@ -14,7 +14,7 @@ from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import INSPECT
 from mooring.domain.operations.running import MARK
-from mooring.domain.operations.upgrade import SWITCH
+from mooring.domain.operations.upgrade import DROPS, SWITCH
 
 LATCHING = frozenset({OperationType.INIT, OperationType.UPGRADE})
 
@@ -26,6 +26,8 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str) -> Ledger:
             before = accepted.subject.release.release.digest
             after = accepted.to.release.digest
             moved = replace(ledger, runs=after, previous=Previous(before, accepted.id))
+            if ledger.wanted_source == accepted.to.release.source:
+                moved = replace(moved, wanted=after)  # a name that moved since is not moved back
             return moved.with_release(accepted.to)
         case OperationType.ROLLBACK, name if name == MARK and accepted.to is not None:
             return replace(ledger, runs=accepted.to.release.digest, previous=None)
@@ -43,15 +45,17 @@ def finish(
     """The ledger after the operation's end.
 
     Args:
-        generation: of the instance's spec now; a failure is latched for it.
+        generation: of the instance's spec now, for an operation that did not write down its own: a failure is latched for
+            the spec that failed, so that one that was corrected meanwhile is tried.
     """
+    if outcome.outcome == "stuck" or accepted.id in ledger.done:
+        return ledger
     ledger = ledger.finished(accepted.id)
     kind = accepted.type.value
-    if outcome.outcome == "stuck":
-        return ledger
+    generation = accepted.generation or generation
     if outcome.outcome != "succeeded":
         tries = {**ledger.retries, kind: ledger.retries.get(kind, 0) + 1}
-        ledger = replace(ledger, retries=tries)
+        ledger = replace(ledger, retries=tries, previous=_previous(ledger, accepted, log))
         return ledger.latch(kind, generation) if accepted.type in LATCHING else ledger
     ledger = replace(ledger, retries={key: count for key, count in ledger.retries.items() if key != kind})
     match accepted.type:
@@ -61,12 +65,20 @@ def finish(
             ran = replace(ledger, initialized=True, runs=accepted.subject.release.release.digest)
             return ran.unlatch("Init")
         case OperationType.UPGRADE:
-            return ledger.unlatch("Upgrade")
+            return ledger.unlatch("Upgrade").unlatch("Rollback")
         case OperationType.ROLLBACK:
             # The spec still names the release that was left: it is not taken up again until the spec changes.
-            return ledger.latch("Upgrade", generation)
+            return ledger.unlatch("Upgrade").latch("Rollback", generation)
         case _:
             return ledger
+
+
+def _previous(ledger: Ledger, accepted: Accepted, log: Sequence[StepRecord]) -> Previous | None:
+    """What a rollback returns to after a failure: nothing, when the copies of before were dropped to make room."""
+    previous = ledger.previous
+    if previous is None or accepted.type is not OperationType.UPGRADE or previous.operation == accepted.id:
+        return previous
+    return None if any(record.step in DROPS for record in log) else previous
 
 
 def place_of(accepted: Accepted) -> str:

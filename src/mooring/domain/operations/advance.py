@@ -99,6 +99,8 @@ class Seen:
     Attributes:
         observed: the owner, this pass.
         tasks: state of each task that `current_task` named; others may be missing.
+        wanted: replicas that are wanted now, by role: fewer than the plan expects are enough where the spec changed since
+            it was accepted, or the instance is being deleted. None knows nothing: the plan counts.
         pending: whether `target.diff` still finds something to change.
         purged: `Purge` was carried out in this pass.
         cancelled: a person asked to cancel.
@@ -107,6 +109,7 @@ class Seen:
 
     observed: Observed
     tasks: Mapping[str, TaskState]
+    wanted: Mapping[str, int] | None = None
     pending: bool = False
     purged: bool = False
     cancelled: bool = False
@@ -259,6 +262,7 @@ def _carry_out(
             return Wait(f"{', '.join(roles)} stop", live=True)
         case Ready(counts):
             fresh = _newer(seen, last) and not seen.pending  # else what is seen is about to be replaced
+            counts = tuple((role, _wanted(seen, role, count)) for role, count in counts)
             waiting = [role for role, wanted in counts if seen.observed.workload(role).ready < wanted]
             if fresh and not waiting:
                 return record(done)
@@ -335,6 +339,10 @@ def _last(log: Sequence[StepRecord], name: str, states: frozenset[RecordState]) 
 def _may_try_again(step: Step, failed: StepRecord) -> bool:
     helps = not isinstance(failed.result, Mapping) or failed.result.get("retry", "after") != "never"
     return helps and failed.attempt < step.attempts
+
+
+def _wanted(seen: Seen, role: str, planned: int) -> int:
+    return planned if seen.wanted is None else min(planned, seen.wanted.get(role, 0))
 
 
 def _newer(seen: Seen, record: StepRecord) -> bool:

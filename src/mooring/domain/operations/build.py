@@ -31,6 +31,7 @@ class Accepted:
         base_url: where users reach the instance.
         free_bytes: free space where the data is; None where nobody knows.
         previous: id of the operation whose copies a rollback returns to.
+        generation: of the instance's spec then; a failure is latched for it. 0 where it was not written down.
     """
 
     ref: Ref
@@ -44,6 +45,7 @@ class Accepted:
     base_url: str | None = None
     free_bytes: int | None = None
     previous: str = ""
+    generation: int = 0
 
 
 def _subject(accepted: Accepted) -> Subject:

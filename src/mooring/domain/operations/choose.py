@@ -16,6 +16,9 @@ from mooring.domain.operations.plan import OperationType
 NEEDS_DATA = frozenset(
     {OperationType.UPGRADE, OperationType.STOP, OperationType.START, OperationType.RESTART, OperationType.ROLLBACK}
 )
+# A task that mounts a volume makes it where it is missing: what was lost would look like an empty filestore.
+NEEDS_WHOLE_DATA = NEEDS_DATA - {OperationType.STOP} | {OperationType.INIT}
+HOLDS_UPGRADE_BACK = (OperationType.UPGRADE, OperationType.ROLLBACK)
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ class Create:
 Choice = Begin | Refuse | Create | None
 
 
-def decide_refusal(asked: Asked, ledger: Ledger, running: Sequence[OperationType]) -> Refuse | None:
-    """Why `asked` cannot be carried out at all, if it cannot."""
+def decide_refusal(
+    asked: Asked, ledger: Ledger, running: Sequence[OperationType], *, blocked: str = "", intact: bool = True
+) -> Refuse | None:
+    """Why `asked` cannot be carried out at all, if it cannot; `blocked` and `intact` as for `decide_next`."""
     if asked.type not in BUILDERS:
         return Refuse(asked, "NotSupported", f"{asked.type} is not carried out by this version of Mooring.")
     if decide_start(running, asked.type) is Verdict.REFUSE:
@@ -65,6 +70,12 @@ def decide_refusal(asked: Asked, ledger: Ledger, running: Sequence[OperationType
         return Refuse(asked, "NotInitialized", f"{asked.type} needs a database that Odoo has initialized.")
     if asked.type is OperationType.ROLLBACK and ledger.previous is None:
         return Refuse(asked, "NothingToReturnTo", "There is no earlier release with its data to return to.")
+    if asked.type is OperationType.INIT and ledger.initialized:
+        return Refuse(asked, "AlreadyInitialized", "Odoo is in the database; only an empty one is initialized.")
+    if asked.type in NEEDS_WHOLE_DATA and not intact:
+        return Refuse(asked, "DataMissing", f"{asked.type} needs the data, and a volume of the instance is gone.")
+    if asked.type is OperationType.UPGRADE and blocked:
+        return Refuse(asked, "ReleaseNotAvailable", f"Upgrade cannot begin: {blocked}")
     return None
 
 
@@ -81,6 +92,9 @@ def decide_next(
     wanted: str,
     auto_upgrade: bool,
     generation: int,
+    blocked: str = "",
+    intact: bool = True,
+    deletable: bool = True,
 ) -> Choice:
     """The next operation, if one is to begin now.
 
@@ -96,6 +110,9 @@ def decide_next(
         wanted: digest of the release that the spec names; empty while it is not known.
         auto_upgrade: whether a new release is taken up by itself.
         generation: of the spec: a failure is latched for it.
+        blocked: why the release that the spec names cannot be had; empty where nothing is known against it.
+        intact: the volumes that the instance had are there.
+        deletable: a deletion that failed may be tried again.
     """
     deleting = output.operation == OperationType.DELETE
     if stuck and not deleting:
@@ -105,7 +122,7 @@ def decide_next(
             return Refuse(asked, "Deleting", f"{asked.type} is refused: the instance is being deleted.")
         if not asked.due:
             continue
-        refusal = decide_refusal(asked, ledger, running)
+        refusal = decide_refusal(asked, ledger, running, blocked=blocked, intact=intact)
         if refusal is not None:
             return refusal
         if asked.type is OperationType.UPGRADE and not wanted:
@@ -116,14 +133,21 @@ def decide_next(
     if running:
         return None
     if deleting:
-        return Create(OperationType.DELETE)
+        return Create(OperationType.DELETE) if deletable else None
+    if not intact:
+        return None
     if provisionable and not ledger.initialized and ledger.provisioned != place:
         return Create(OperationType.PROVISION)
     if provisionable and ledger.initialized and rotated and not output.operation:
         return Create(OperationType.PROVISION)
     if output.operation == OperationType.INIT and ledger.provisioned == place:
         return Create(OperationType.INIT)
-    latched = ledger.latched.get(OperationType.UPGRADE.value) == generation
+    latched = is_held_back(ledger, generation)
     if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
         return Create(OperationType.UPGRADE, {"modules": ["all"]})
     return None
+
+
+def is_held_back(ledger: Ledger, generation: int) -> bool:
+    """Whether the release that this spec names is not taken up by itself: it failed, or a person rolled it back."""
+    return any(ledger.latched.get(kind.value) == generation for kind in HOLDS_UPGRADE_BACK)

@@ -33,6 +33,7 @@ from mooring.domain.work.serve_probe import render_odoo_argv, render_probe_argv
 
 SWITCH = "switch"
 MIGRATE = "migrate"
+DROPS = ("drop-old-copies", "drop-old-files")
 PROBE_DEADLINE = timedelta(minutes=10)
 
 

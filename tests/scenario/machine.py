@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine under a controller: images, servers, filestores, users, and a watch that no safety rule is broken.
+
+It answers every task of a `SimTarget` as the real one does, lets a user write whenever a web replica answers, and fails the
+test at the very call at which a rule breaks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mooring.control.services import Services
+from mooring.domain.instance.tasks import OWNER_PASSWORD_FILE
+from mooring.domain.model.desired import File, Workload
+from mooring.domain.model.identity import Ref, child
+from mooring.domain.model.secret import SecretKey
+from mooring.domain.odoo.argv import CONFIG_PATH
+from mooring.domain.postgres.bootstrap import SUPERUSER
+from mooring.domain.server.desired import PASSWORD_FILE
+from mooring.domain.task import DOCUMENT_PATH, TaskSpec
+from mooring.domain.work.common import Connection
+from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
+from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseProvision, DatabaseVerify
+from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
+from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.errors import FailedError, MooringError
+from tests.scenario.data import Database, Files, Postgres, Role, copy_files, drop_files, return_files
+from tests.support.sim_target import SimCrash, SimTarget
+from tests.support.sim_world import Outcome, SimContainer, SimWorld
+
+Flaw = Literal["", "init", "migrate", "verify", "probe", "start", "not-odoo", "modules"]
+TASK_S = 0.25
+PASSWD = "root:x:0:0::/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/bash\n"
+_CONF = re.compile(r"^(db_host|db_name|db_user|db_password) = (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image is, and what is wrong with it."""
+
+    series: str = "14.0"
+    flaw: Flaw = ""
+
+
+IMAGES: dict[str, Image] = {
+    "odoo:14.0": Image(),
+    "odoo:14.0-next": Image(),
+    "odoo:14.0-third": Image(),
+    "odoo:15.0": Image("15.0"),
+    **{
+        f"odoo:14.0-bad-{flaw}": Image(flaw=flaw) for flaw in ("init", "migrate", "verify", "probe", "start", "modules")
+    },
+    "nothing:1": Image(flaw="not-odoo"),
+    "postgres:17": Image("", "not-odoo"),
+    "postgres:16": Image("", "not-odoo"),
+}
+
+
+def digest(image: str) -> str:
+    """The digest of a name."""
+    return "sha256:" + hashlib.sha256(image.encode()).hexdigest()
+
+
+@dataclass
+class Crash:
+    """Counts everything that a controller does to the world, and ends its life at one of them."""
+
+    at: int | None = None
+    count: int = 0
+    seen: list[str] = field(default_factory=list)
+
+    def hit(self, what: str) -> None:
+        """Before an effect.
+
+        Raises:
+            SimCrash: it is the one.
+        """
+        if self.at is not None and self.count >= self.at:
+            raise SimCrash(what)
+        self.count += 1
+        self.seen.append(what)
+
+
+@dataclass
+class Machine:
+    """Everything that outlives a controller besides its documents and secrets."""
+
+    sim: SimWorld
+    password: Callable[[SecretKey], str]
+    crash: Crash = field(default_factory=Crash)
+    external: dict[str, Postgres] = field(default_factory=dict)
+    writes: dict[Ref, list[str]] = field(default_factory=dict)
+    started: Counter[str] = field(default_factory=Counter)
+    odoo_runs: list[tuple[str, ...]] = field(default_factory=list)
+    last_write: float = -10.0
+    fail_next: list[tuple[str, MooringError]] = field(default_factory=list)
+    writing: bool = True
+
+    def __post_init__(self) -> None:
+        self.sim.images.update({name: digest(name) for name in IMAGES})
+        self.sim.rules.append((_any_task, self.begin))
+        self.sim.broken.append(self.cannot_serve)
+
+    def image(self, reference: str) -> Image:
+        """The image of a digest."""
+        return next(one for name, one in IMAGES.items() if digest(name) == reference)
+
+    # Data
+
+    def server(self, host: str) -> Postgres:
+        """The server at an address.
+
+        Raises:
+            ServerUnreachable: nobody answers there.
+        """
+        if host in self.external:
+            return self.external[host]
+        volume, box = self.sim.volumes.get(host), self.sim.containers.get(f"{host}-0")
+        if volume is None or box is None or not self.sim.ready(box):
+            raise ServerUnreachable(f"Nobody answers at {host}.")
+        server: Postgres = volume.data.setdefault("pg", Postgres())
+        if SUPERUSER not in server.roles:
+            given = next(one for one in box.workload.files if one.path == PASSWORD_FILE)
+            server.roles[SUPERUSER] = Role(None, self.password(next(given.secrets())), admin=True)
+        return server
+
+    def servers(self) -> list[Postgres]:
+        """Every server with data, whether it answers or not."""
+        kept = [volume.data["pg"] for volume in self.sim.volumes.values() if "pg" in volume.data]
+        return [*kept, *self.external.values()]
+
+    def files(self, ref: Ref) -> Files:
+        """The filestore of an instance."""
+        found: Files = self.sim.volume(ref, "filestore").data.setdefault("files", Files())
+        return found
+
+    def databases(self, instance: str) -> dict[str, Database]:
+        """All databases that carry an instance's id."""
+        found = [item for server in self.servers() for item in server.databases.items()]
+        return {name: one for name, one in found if one.mark is not None and one.mark.instance == instance}
+
+    # Tasks
+
+    def begin(self, task: TaskSpec) -> Outcome:
+        """What starts with a task, and how it will end."""
+        if task.argv[0] == "cat":
+            return Outcome(seconds=TASK_S, log=PASSWD)
+        if task.argv[:2] == ("sh", "-c"):
+            return Outcome(seconds=TASK_S, log=self._describe(task))
+        self.started[task.name] += 1
+        assert self.started[task.name] == 1, f"{task.name} was started twice"
+        if writes(task):
+            beside = [
+                one.name for one in self.sim.running_tasks() if writes(one) and instance_of(one) == instance_of(task)
+            ]
+            assert not beside, f"{task.name} beside {beside}"
+            self.watch(task)
+        if is_odoo(task):
+            self._break(task)
+        return Outcome(seconds=TASK_S, effect=self.end)
+
+    def end(self, sim: SimWorld, task: TaskSpec) -> None:
+        """Carry out what a task does, at its end."""
+        try:
+            wanted = next((pair for pair in self.fail_next if pair[0] in kind_of(task)), None)
+            if wanted is not None:
+                self.fail_next.remove(wanted)
+                raise wanted[1]
+            result = self._odoo(task) if task.image is not None else self._engine(task)
+        except MooringError as fault:
+            error = {key: str(value) for key, value in fault.to_json().items()}
+            sim.tasks[task.name].outcome = Outcome(1, error=error, log=f"the log's end of {kind_of(task)}")
+        else:
+            sim.tasks[task.name].outcome = Outcome(0, result=result)
+
+    def _describe(self, task: TaskSpec) -> str:
+        assert task.image is not None
+        image = self.image(task.image.reference)
+        if image.flaw == "not-odoo":
+            return "MOORING_PROGRAM=\nMOORING_UID=\n"
+        return (
+            "MOORING_PROGRAM=/usr/bin/odoo\nMOORING_UID=101\nMOORING_GID=101\nMOORING_PYTHON=3.9\n"
+            f"MOORING_ADDONS=/usr/lib/odoo/addons\nMOORING_SERIES={image.series}\n"
+        )
+
+    def _engine(self, task: TaskSpec) -> Any:
+        value = json.loads("".join(str(part) for part in _file(task, DOCUMENT_PATH).parts))
+        kind = kind_of(task)
+        if kind.startswith("filestore"):
+            files = self.files(task.place)
+            match kind:
+                case "filestore-safety-copy":
+                    return copy_files(files, FilestoreSafetyCopy.from_json(value)).to_json()
+                case "filestore-return":
+                    return return_files(files, FilestoreReturn.from_json(value)).to_json()
+                case _:
+                    return drop_files(files, FilestoreDrop.from_json(value)).to_json()
+        connection = Connection.from_json(value["connection"])
+        server = self.server(connection.host)
+        role = server.login(connection.user, self._secret(task, connection.password_file or ""))
+        match kind:
+            case "database-provision":
+                document = DatabaseProvision.from_json(value)
+                assert role.admin or document.mode == "existing"
+                password = self._secret(task, OWNER_PASSWORD_FILE) if document.owner_password_file else ""
+                return server.provision(document, password).to_json()
+            case "database-inspect":
+                return server.inspect(DatabaseInspect.from_json(value)).to_json()
+            case "database-verify":
+                return server.verify(DatabaseVerify.from_json(value)).to_json()
+            case "database-finish-init":
+                assert self._secret(task, "/run/mooring/secrets/user-password")
+                return server.finish_init(DatabaseFinishInit.from_json(value)).to_json()
+            case _:
+                return self._administer(server, role, kind, value)
+
+    def _administer(self, server: Postgres, role: Role, kind: str, value: Any) -> Any:
+        assert role.admin, f"{kind} needs an administrator"
+        match kind:
+            case "database-safety-copy":
+                return server.safety_copy(DatabaseSafetyCopy.from_json(value)).to_json()
+            case "database-return":
+                return server.give_back(DatabaseReturn.from_json(value)).to_json()
+            case "database-drop":
+                return server.drop(DatabaseDrop.from_json(value)).to_json()
+            case _:
+                raise AssertionError(f"unknown task {kind}")
+
+    def _secret(self, task: TaskSpec, path: str) -> str:
+        return self.password(next(_file(task, path).secrets()))
+
+    def _reach(self, files: tuple[File, ...]) -> tuple[Postgres, Database, str]:
+        """The server and database that an odoo.conf leads to."""
+        conf = self.conf(files)
+        server = self.server(conf["db_host"])
+        server.login(conf["db_user"], conf["db_password"])
+        found = server.databases.get(conf["db_name"])
+        if found is None or not found.open:
+            raise DatabaseMissing(f"There is no database {conf['db_name']}.")
+        return server, found, conf["db_name"]
+
+    def conf(self, files: tuple[File, ...]) -> dict[str, str]:
+        """How an odoo.conf leads to a database."""
+        given = next(one for one in files if one.path == CONFIG_PATH)
+        parts = [part if isinstance(part, str) else self.password(part) for part in given.parts]
+        return dict(_CONF.findall("".join(parts)))
+
+    def _break(self, task: TaskSpec) -> None:
+        """From its first moment Odoo changes what it works on; only a run to its end leaves it whole."""
+        try:
+            _, found, _ = self._reach(task.files)
+        except MooringError:
+            return
+        for name in _modules(task, "--update=") & ({*found.modules, "all"}):
+            doomed = list(found.modules) if name == "all" else [name]
+            found.modules |= dict.fromkeys(doomed, "to upgrade")
+            files = self.files(task.place)
+            files.current = [*(files.current or []), f"half of {task.name}"]
+            found.rows.append(f"half of {task.name}")
+        for name in _modules(task, "--init="):
+            found.modules.setdefault(name, "to install")
+            found.series = found.series or self._image(task).series
+
+    def _image(self, task: TaskSpec) -> Image:
+        assert task.image is not None
+        return self.image(task.image.reference)
+
+    def _odoo(self, task: TaskSpec) -> Any:
+        assert task.image is not None
+        image = self._image(task)
+        _, found, _ = self._reach(task.files)
+        self.odoo_runs.append(task.argv)
+        if "--load=base,web" in task.argv:
+            if image.flaw == "probe" or not found.whole:
+                raise ProbeFailed("Odoo gave no login page.")
+            return {"serves": True, "seconds": 0.1}
+        flaws = {"--init=": "init", "--update=": "migrate"}
+        for option, flaw in flaws.items():
+            if _modules(task, option) and image.flaw == flaw:
+                raise FailedError("Odoo ended with 255.")
+        for name in _modules(task, "--init="):
+            found.modules |= {"base": "installed", name: "installed"}
+            if name == "nowhere":
+                del found.modules[name]  # Odoo ends with 0 all the same
+            files = self.files(task.place)
+            files.current = files.current or []
+        if _modules(task, "--update=") and image.flaw != "verify":
+            found.modules = dict.fromkeys(found.modules, "installed")
+            for kept in (found.rows, self.files(task.place).current or []):
+                kept[:] = [one for one in kept if not one.startswith("half of ")]
+        if image.flaw != "verify":
+            found.code = task.image.digest
+        return {}
+
+    # Replicas and users
+
+    def cannot_serve(self, workload: Workload) -> bool:
+        """Whether a replica's probe fails."""
+        if workload.role == "database":
+            return False
+        try:
+            _, found, _ = self._reach(workload.files)
+        except MooringError:
+            return True
+        return not found.whole or self.image(workload.image.reference).flaw == "start"
+
+    def watch(self, beginning: TaskSpec | None = None) -> None:
+        """Fail when a rule is broken now: hold in the world, one release for code and data."""
+        self.sim.settle()
+        busy = [one for one in self.sim.running_tasks() if writes(one)]
+        for task in [*busy, *([beginning] if beginning else [])]:
+            near = [
+                box.name
+                for box in self.sim.containers.values()
+                if box.identity is not None
+                and box.role in ("web", "cron")
+                and box.identity.instance == instance_of(task)
+                and box.exit_code is None
+            ]
+            assert not near, f"{task.name} works on data while {near} run"
+        for box in self.sim.containers.values():
+            if box.role in ("web", "cron") and box.gone_at is None and box.exit_code is None:
+                found = self._data_of(box)
+                if found is not None and found.code:
+                    assert found.code == box.workload.image.digest, f"{box.name} runs another release than its data's"
+
+    def _data_of(self, box: SimContainer) -> Database | None:
+        try:
+            return self._reach(box.workload.files)[1]
+        except MooringError:
+            return None
+
+    def live(self) -> None:
+        """Users write wherever somebody answers."""
+        now = self.sim.clock.monotonic()
+        if not self.writing or now - self.last_write < 1.0:
+            return
+        for box in self.sim.containers.values():
+            if box.role != "web" or not self.sim.ready(box):
+                continue
+            found = self._data_of(box)
+            if found is None:
+                continue
+            self.last_write = now
+            done = self.writes.setdefault(box.ref, [])
+            text = f"{box.ref.name}-{len(done)}"
+            done.append(text)
+            found.rows.append(text)
+            files = self.files(box.ref)
+            files.current = [*(files.current or []), text]
+
+
+class MachineTarget(SimTarget):
+    """A `SimTarget` over a machine: watched at every call, and killed by its counter."""
+
+    machine: Machine
+
+    def _answer(self) -> None:
+        super()._answer()
+        self.machine.watch()
+        self.machine.live()
+
+    def _effect(self, what: str, apply: Callable[[], None]) -> None:
+        self.machine.crash.hit(what)
+        super()._effect(what, apply)
+        self.machine.watch()
+
+
+def is_odoo(task: TaskSpec) -> bool:
+    """Whether it is a run of Odoo's own program."""
+    return task.image is not None and any(one.path == CONFIG_PATH for one in task.files)
+
+
+def kind_of(task: TaskSpec) -> str:
+    """The engine's word, or `probe`, `init`, `update` for Odoo."""
+    if task.image is None:
+        return task.argv[2]
+    if "--load=base,web" in task.argv:
+        return "probe"
+    return "init" if _modules(task, "--init=") else "update"
+
+
+def writes(task: TaskSpec) -> bool:
+    """Whether nothing else may touch the instance's data while it runs."""
+    return is_odoo(task) or (
+        task.argv[:2] == ("mooring", "task") and kind_of(task) not in ("database-provision", "database-inspect")
+    )
+
+
+def instance_of(task: TaskSpec) -> str:
+    """Id of the instance that a task works for."""
+    if task.image is None:
+        value = json.loads("".join(str(part) for part in _file(task, DOCUMENT_PATH).parts))
+        if "instance" in value:
+            return str(value["instance"])
+    return task.identity.instance
+
+
+def server_volume(ref: Ref) -> str:
+    """Name of a managed server's volume, which is its address too."""
+    return child(ref, "database")
+
+
+def _any_task(task: TaskSpec) -> bool:
+    return bool(task.name)
+
+
+def _file(task: TaskSpec, path: str) -> File:
+    return next(one for one in task.files if one.path == path)
+
+
+def _modules(task: TaskSpec, option: str) -> set[str]:
+    given = next((one.removeprefix(option) for one in task.argv if one.startswith(option)), "")
+    return set(given.split(",")) - {""}
+
+
+__all__ = ["IMAGES", "Crash", "Machine", "MachineTarget", "Services", "digest"]

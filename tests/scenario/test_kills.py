@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A controller is killed before each of its effects in turn, and another one comes: all or nothing, and no write lost.
+
+An effect is a write of a document or secret, or a change of the world. What is never allowed (a process beside a data task,
+a task twice, a release on another's data) `Machine.watch` says while it happens; here stands how it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mooring.domain.instance.tasks import generated_secret
+from mooring.errors import MooringError
+from tests.scenario.world import SHOP, Picture, World, instance
+
+MOST_EFFECTS = 400
+DOWNTIMES_S = (0.0, 0.3, 90.0)
+
+Act = Callable[[World], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is asked of an instance.
+
+    Attributes:
+        before: what has happened to a running `shop`.
+        act: what is asked for.
+        loses: whether what users wrote since the last upgrade may be aside.
+    """
+
+    act: Act
+    before: Act | None = None
+    loses: bool = False
+
+
+async def _upgrade(world: World) -> None:
+    await world.apply(instance(image="odoo:14.0-next"))
+
+
+async def _upgraded(world: World) -> None:
+    await _upgrade(world)
+    await world.drive()
+    await world.passes(4)  # users write
+
+
+async def _stopped(world: World) -> None:
+    await world.ask("Stop")
+    await world.drive()
+
+
+def _apply(**spec: Any) -> Act:
+    return lambda world: world.apply(instance(**spec))
+
+
+STORIES: dict[str, Story] = {
+    "upgrade": Story(_upgrade),
+    "upgrade, migration fails": Story(_apply(image="odoo:14.0-bad-migrate")),
+    "upgrade, verification fails": Story(_apply(image="odoo:14.0-bad-verify")),
+    "upgrade, probe fails": Story(_apply(image="odoo:14.0-bad-probe")),
+    "second upgrade": Story(_apply(image="odoo:14.0-third"), _upgraded),
+    "upgrade asked for": Story(lambda world: world.ask("Upgrade", modules=["base"])),
+    "stop": Story(lambda world: world.ask("Stop")),
+    "start": Story(lambda world: world.ask("Start"), _stopped),
+    "restart": Story(lambda world: world.ask("Restart")),
+    "rollback": Story(lambda world: world.ask("Rollback"), _upgraded, loses=True),
+    "configuration": Story(_apply(configOptions={"limit_time_real": 600})),
+}
+
+
+async def _rest(world: World) -> Picture:
+    """Where it comes to rest, and that it is whole there."""
+    await world.rest()
+    await world.check_rest()
+    return await world.picture()
+
+
+def _stride(every: int) -> list[object]:
+    """All kills in `every` parts; the first is part of every run, the others of the full one."""
+    marks = [() if part == 0 else (pytest.mark.full,) for part in range(every)]
+    return [pytest.param(part, every, id=f"part{part}", marks=marks[part]) for part in range(every)]
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+@pytest.mark.parametrize(("part", "every"), _stride(3))
+async def test_operation_killed_at_any_effect_ends_wanted_or_as_before(
+    shop: World, story: Story, part: int, every: int
+) -> None:
+    if story.before is not None:
+        await story.before(shop)
+    before = await shop.picture()
+    golden = shop.fork()
+    await story.act(golden)
+    after = await _rest(golden)
+    ended = []
+    for effect in range(part, MOST_EFFECTS, every):
+        world = shop.fork()
+
+        async def act(world: World = world) -> None:
+            await story.act(world)
+            await world.drive()
+
+        if not await world.killed(act, before=effect):
+            break
+        world.clock.advance(DOWNTIMES_S[effect % len(DOWNTIMES_S)])
+        try:
+            ended.append(await _rest(world))
+            if not story.loses:
+                await world.check_nothing_lost()
+        except (AssertionError, MooringError) as error:
+            raise AssertionError(f"killed before effect {effect}: {error}") from error
+        assert ended[-1] in (before, after), f"killed before effect {effect}"
+    else:
+        raise AssertionError("it never ends")
+    assert len(ended) >= 3
+    assert ended[-1] == after
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+@pytest.mark.parametrize(("part", "every"), _stride(3))
+async def test_operation_whose_machine_reboots_at_any_effect_ends_wanted_or_as_before(
+    shop: World, story: Story, part: int, every: int
+) -> None:
+    if story.before is not None:
+        await story.before(shop)
+    before = await shop.picture()
+    golden = shop.fork()
+    await story.act(golden)
+    after = await _rest(golden)
+    # A migration that the reboot ended is not repeated by itself: its data is the only copy but one.
+    returned = replace(before, phase="UpgradeFailed")
+    for effect in range(part, MOST_EFFECTS, every):
+        world = shop.fork()
+
+        async def act(world: World = world) -> None:
+            await story.act(world)
+            await world.drive()
+
+        if not await world.killed(act, before=effect):
+            break
+        world.sim.reboot()
+        world.clock.advance(20.0)
+        try:
+            ended = await _rest(world)
+            if not story.loses:
+                await world.check_nothing_lost()
+        except (AssertionError, MooringError) as error:
+            raise AssertionError(f"rebooted before effect {effect}: {error}") from error
+        allowed = [before, after, returned] if "upgrade" in story_name(story) else [before, after]
+        # The earlier upgrade's copies go when a later one begins.
+        assert replace(ended, previous=False) in [replace(one, previous=False) for one in allowed], f"effect {effect}"
+    else:
+        raise AssertionError("it never ends")
+
+
+def story_name(story: Story) -> str:
+    """Its key."""
+    return next(name for name, one in STORIES.items() if one is story)
+
+
+@pytest.mark.parametrize(("part", "every"), _stride(3))
+@pytest.mark.parametrize("reboot", [False, True], ids=["killed", "rebooted"])
+async def test_bring_up_killed_at_any_effect_ends_running(world: World, part: int, every: int, *, reboot: bool) -> None:
+    ended = 0
+    for effect in range(part, MOST_EFFECTS, every):
+        one = world.fork()
+
+        async def act(one: World = one) -> None:
+            await one.apply(instance())
+            await one.drive()
+
+        if not await one.killed(act, before=effect):
+            break
+        if reboot:
+            one.sim.reboot()
+        one.clock.advance(DOWNTIMES_S[effect % len(DOWNTIMES_S)])
+        if await one.documents.get(SHOP) is None:
+            continue
+        try:
+            assert await one.rest() is None
+            await one.check_rest()
+        except (AssertionError, MooringError) as error:
+            raise AssertionError(f"killed before effect {effect}: {error}") from error
+        assert (await one.picture()).phase == "Running"
+        assert (await one.current()).finished
+        assert len(one.sim.running(SHOP)) == 2
+        ended += 1
+    else:
+        raise AssertionError("it never ends")
+    assert ended >= 15
+
+
+@pytest.mark.parametrize(("part", "every"), _stride(2))
+@pytest.mark.parametrize("purge", [False, True], ids=["retain", "purge"])
+@pytest.mark.parametrize("own", [False, True], ids=["shared server", "own server"])
+async def test_deletion_killed_at_any_effect_is_carried_out(
+    shop: World, tmp_path: Path, part: int, every: int, *, purge: bool, own: bool
+) -> None:
+    if own:
+        shop = World(tmp_path)
+        await shop.bring_up(instance(database={"managed": {"version": 16}}))
+    await shop.passes(3)
+    doc, rows = await shop.doc(), list((await shop.current()).rows)
+    ended = 0
+    for effect in range(part, MOST_EFFECTS, every):
+        world = shop.fork()
+
+        async def act(world: World = world) -> None:
+            await world.delete(purge=purge)
+            await world.drive()
+
+        if not await world.killed(act, before=effect):
+            break
+        world.clock.advance(DOWNTIMES_S[effect % len(DOWNTIMES_S)])
+        left = await world.documents.get(SHOP)
+        if left is not None and left.deleted_at is None:
+            assert await world.rest() is None
+            await world.check_rest()
+            continue
+        try:
+            if left is not None:
+                assert (await world.drive()).gone
+            await _check_deleted(world, doc.id, rows, purge=purge, own=own)
+        except (AssertionError, MooringError) as error:
+            raise AssertionError(f"killed before effect {effect}: {error}") from error
+        ended += 1
+    else:
+        raise AssertionError("it never ends")
+    assert ended >= 4
+
+
+async def _check_deleted(world: World, instance_id: str, rows: list[str], *, purge: bool, own: bool) -> None:
+    assert await world.documents.get(SHOP) is None
+    assert not await world.operations()
+    kept = [box for box in world.sim.containers.values() if box.ref == SHOP]
+    assert not kept
+    assert not [net for net in world.sim.networks.values() if net.ref == SHOP]
+    assert not [name for ref, name in world.sim.endpoints if ref == SHOP]
+    assert not world.sim.running_tasks()
+    volumes = [one for one in world.sim.volumes.values() if one.identity and one.ref.name == "shop"]
+    if purge:
+        assert not volumes
+        assert not world.machine.databases(instance_id)
+        assert not [one for server in world.machine.servers() for one in server.roles.values() if one.instance]
+        for purpose in ("database", "odoo"):
+            assert generated_secret(SHOP, purpose) not in world.secrets.values
+        return
+    assert len(volumes) == 1 + own
+    found = [one for one in world.machine.databases(instance_id).values() if one.mark and one.mark.role == "current"]
+    assert [set(rows) <= set(one.rows) for one in found] == [True]
