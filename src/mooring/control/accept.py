@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mooring.api.instance import OdooInstance, OdooInstanceSpec
+from mooring.api.jobs import OdooUpgradeJob
 from mooring.api.meta import Resource
 from mooring.api.operation import OdooOperation
 from mooring.api.server import DatabaseServer, DatabaseServerSpec
@@ -59,6 +60,7 @@ async def accept_manifests(
     await _refuse_immutable(services, manifests)
     await _refuse_clashes(services, instances)
     await _refuse_orphans(services, manifests)
+    await _refuse_other_release(services, manifests)
     return [await _write(services, one, dry_run=dry_run) for one in manifests]
 
 
@@ -90,6 +92,9 @@ def _refuse_unsupported(services: Services, manifests: Sequence[Resource]) -> No
         elif isinstance(one, DatabaseServer):
             if one.spec.cloud_native_pg is not None:
                 sentences.append(f"{ref}: spec.cloudNativePG: the target {capabilities.name} cannot honour it.")
+            storage_class = one.spec.managed.storage_class if one.spec.managed else None
+            if storage_class is not None and "filestore.storageClass" in capabilities.unsupported_fields:
+                sentences.append(f"{ref}: spec.managed.storageClass: the target {capabilities.name} cannot honour it.")
             if "templates" in one.spec.model_fields_set:
                 sentences.append(f"{ref}: spec.templates: this version of Mooring does not carry it out yet.")
     _raise(FieldUnsupported, sentences)
@@ -172,6 +177,26 @@ async def _refuse_orphans(services: Services, manifests: Sequence[Resource]) -> 
         instance = instance_ref(one.namespace, name)
         if instance not in in_file and await services.documents.get(instance) is None:
             raise UnknownInstance(f"{ref_of(one)} is for {instance}, which does not exist.")
+
+
+async def _refuse_other_release(services: Services, manifests: Sequence[Resource]) -> None:
+    """An upgrade to another image than the instance names would be undone by the instance's own manifest."""
+    written = {ref_of(one): one.spec.image for one in manifests if isinstance(one, OdooInstance)}
+    sentences: list[str] = []
+    for one in manifests:
+        if not isinstance(one, OdooUpgradeJob) or one.spec.image is None:
+            continue
+        instance = instance_ref(one.namespace, one.spec.instance_ref.name)
+        doc = await services.documents.get(instance)
+        image = written.get(instance) or (doc.spec.get("image") if doc else None)
+        if image != one.spec.image:
+            sentences.append(f"{ref_of(one)}: spec.image is {one.spec.image}, and {instance} names {image}.")
+    if sentences:
+        raise FieldUnsupported(
+            sentences[0],
+            details="\n".join(sentences),
+            resolution="Change spec.image of the instance: the upgrade follows by itself.",
+        )
 
 
 async def _write(services: Services, manifest: Resource, *, dry_run: bool) -> Written:

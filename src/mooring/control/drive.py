@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from mooring.control.conclude import final_error
@@ -12,6 +13,7 @@ from mooring.control.operations import list_operations
 from mooring.control.reconcile import Pass, reconcile
 from mooring.control.send import send_due
 from mooring.control.services import Services
+from mooring.control.watch import rest
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.lifecycle import State
 from mooring.domain.model.identity import Ref
@@ -87,7 +89,7 @@ async def _execute(services: Services, ref: Ref, *, until: float, live: bool) ->
                 raise result.error
             return result
         _check_time(services, ref, until)
-        with contextlib.suppress(RetryableError):
+        with contextlib.suppress(MooringError):  # the next pass meets it again, and says it
             await rest(services, ref, seconds=result.requeue_s or 0.05)
 
 

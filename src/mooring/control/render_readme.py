@@ -30,6 +30,7 @@ def render_readme(stack: Stack, *, form: str, texts: tuple[str, ...]) -> str:
         *_hand_over(stack),
         *(_compose() if form == "compose" else _quadlet(stack, texts)),
         *_server(stack),
+        *_ingress(stack),
         *_images(stack),
         *_owners(stack),
         *_volumes(stack),
@@ -86,6 +87,17 @@ def _server(stack: Stack) -> list[str]:
         (
             f"THE DATABASE SERVER\n\n{stack.server} is in here, too. Other instances that use it are without a database as "
             "long as this runs, because it is not on their networks. `mooring list` shows them."
+        )
+    ]
+
+
+def _ingress(stack: Stack) -> list[str]:
+    if all(one.name != "ingress" for one in stack.services):
+        return []
+    return [
+        (
+            "THE INGRESS\n\nIt serves the host names of this instance alone. While it runs in the place of Mooring's, those of "
+            "other instances are not served; they are again when Mooring's own is back."
         )
     ]
 

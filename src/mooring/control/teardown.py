@@ -7,14 +7,18 @@ from dataclasses import replace
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
+from mooring.control.errors import SharedResource, UnknownServer
+from mooring.control.servers import find_existing_server
 from mooring.control.services import Services, server_ref
 from mooring.domain.instance.ledger import dump_ledger, load_ledger
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.lifecycle import State
 from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import Identity, Ref
+from mooring.domain.model.secret import SecretRef
 from mooring.domain.server.desired import server_secret
 from mooring.drivers.documents import Document
+from mooring.drivers.secret_store import MissingSecret
 
 
 async def forget_instance(services: Services, doc: Document, spec: OdooInstanceSpec, *, purge: bool) -> None:
@@ -28,23 +32,57 @@ async def forget_instance(services: Services, doc: Document, spec: OdooInstanceS
         own = server_ref(ref.namespace, ref.name)
         server = await services.documents.get(own)
         if server is not None and server.meta.get("owner") == str(ref):
-            wanted = Desired(own, Identity(services.installation, server.id), network=False)
-            while services.target.diff(wanted, seen := await services.target.observe(own, live=True)):
-                await services.target.converge(wanted, seen)
-                await services.clock.sleep(0.3)
-            if purge:
-                await services.target.remove_volumes(own, server.id)
-                await services.secrets.delete(server_secret(own))
-            await services.documents.delete(own, if_version=server.version)
+            await _remove_server(services, own, server, purge=purge)
     if purge:
         for purpose in ("database", "odoo"):
-            await services.secrets.delete(generated_secret(ref, purpose))
+            await _forget_secret(services, generated_secret(ref, purpose))
     await _keep_memory(services, doc, keep=not purge)
     for operation in await ops.list_operations(services, ref):
         await services.documents.delete(operation.doc.ref, if_version=operation.doc.version)
     current = await services.documents.get(ref)
     if current is not None:
         await services.documents.delete(ref, if_version=current.version)
+
+
+async def forget_server(services: Services, where: Ref, *, purge: bool) -> None:
+    """Remove a server that no instance uses, from the target and from the records.
+
+    Args:
+        purge: its data and its administrator's secret go, too; else they stay for a server of the same name.
+
+    Raises:
+        UnknownServer: there is no such record.
+        SharedResource: instances use it.
+    """
+    doc = await services.documents.get(where)
+    if doc is None:
+        raise UnknownServer(f"{where} does not exist.")
+    users: list[str] = []
+    for one in await services.documents.list("OdooInstance"):
+        spec = OdooInstanceSpec.model_validate(one.spec)
+        if spec.database.external is None and await find_existing_server(services, one.ref, spec) == where:
+            users.append(str(one.ref))
+    if users:
+        raise SharedResource(f"{where} is used by {', '.join(users)}.", resolution="Delete those instances first.")
+    await _remove_server(services, where, doc, purge=purge)
+
+
+async def _remove_server(services: Services, where: Ref, doc: Document, *, purge: bool) -> None:
+    wanted = Desired(where, Identity(services.installation, doc.id), network=False)
+    while services.target.diff(wanted, seen := await services.target.observe(where, live=True)):
+        await services.target.converge(wanted, seen)
+        await services.clock.sleep(0.3)
+    if purge:
+        await services.target.remove_volumes(where, doc.id)
+        await _forget_secret(services, server_secret(where))
+    await services.documents.delete(where, if_version=doc.version)
+
+
+async def _forget_secret(services: Services, ref: SecretRef) -> None:
+    try:
+        await services.secrets.delete(ref)
+    except MissingSecret:
+        return  # a run before this one was killed after it
 
 
 async def _keep_memory(services: Services, doc: Document, *, keep: bool) -> None:

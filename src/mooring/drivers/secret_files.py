@@ -96,7 +96,13 @@ class SecretFiles:
 
     def _read(self, ref: SecretRef) -> Mapping[str, SecretValue]:
         if ref.name.startswith(FILE_PREFIX):
-            return {FILE_KEY: _read_given_file(ref)}
+            folder = _given_folder(ref)
+            if folder is None:
+                return {FILE_KEY: _read_given_file(ref)}
+            given = {key: self._value(ref, key) for key in _keys(folder)}
+            if not given:
+                raise MissingSecret(f"{folder} has no file in it.", resolution="Put one file for each key into it.")
+            return given
         keys = _keys(self._folder(ref))
         if not keys:
             raise _missing(ref)
@@ -114,6 +120,9 @@ class SecretFiles:
     def _value(self, ref: SecretRef, key: str) -> SecretValue:
         check_key(key)
         if ref.name.startswith(FILE_PREFIX):
+            folder = _given_folder(ref)
+            if folder is not None:
+                return _read_given_file(SecretRef(ref.namespace, f"{FILE_PREFIX}{folder / key}"))
             if key != FILE_KEY:
                 raise MissingSecret(
                     f"{ref.name} has the only key {FILE_KEY!r}, not {key!r}.", resolution="Leave the key out."
@@ -134,7 +143,8 @@ class SecretFiles:
 
     def _ensure(self, ref: SecretRef, make: Callable[[], Mapping[str, SecretValue]]) -> None:
         if ref.name.startswith(FILE_PREFIX):
-            _read_given_file(ref)
+            if _given_folder(ref) is None:
+                _read_given_file(ref)
             return
         folder = self._folder(ref)
         with self._locked(ref):
@@ -230,6 +240,12 @@ class SecretFiles:
         private_dir(self._root / ref.namespace)
         with exclusive(self._root / ref.namespace / f".{ref.name}.lock"):
             yield
+
+
+def _given_folder(ref: SecretRef) -> Path | None:
+    """The folder that `file:/FOLDER` names, one file a key; None for a file of its own."""
+    path = Path(ref.name.removeprefix(FILE_PREFIX))
+    return path if path.is_absolute() and path.is_dir() else None
 
 
 def _read_given_file(ref: SecretRef) -> SecretValue:

@@ -88,6 +88,8 @@ def decide_conditions(
             "Answers" if snapshot.server_ready else "ServerNotReady",
             "",
         ),
+        # Backups come with a later version; a manifest that asks for them is refused.
+        ("BackupHealthy", None, "NoBackupAsked", "The manifest asks for no backup."),
         ("UpToDate", up_to_date, "ReleaseIsCurrent" if up_to_date else "AnotherReleaseRuns", ""),
     )
     return [
@@ -97,14 +99,14 @@ def decide_conditions(
 
 def _condition(
     kind: str,
-    truth: bool,
+    truth: bool | None,
     reason: str,
     message: str,
     before: Mapping[str, Any] | None,
     generation: int,
     now: datetime,
 ) -> dict[str, Any]:
-    status = "True" if truth else "False"
+    status = "Unknown" if truth is None else "True" if truth else "False"
     unchanged = before is not None and before.get("status") == status
     since = before["lastTransitionTime"] if unchanged and before else rfc3339(now)
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -110,13 +111,20 @@ def version_key(ref: SecretRef, key: str) -> str:
     return f"{ref.namespace}/{ref.name}/{key}"
 
 
-_SUBJECT: TypeAdapter[Subject] = TypeAdapter(Subject)
-_PINNED: TypeAdapter[PinnedRelease] = TypeAdapter(PinnedRelease)
+@cache
+def _subject() -> TypeAdapter[Subject]:
+    """Made at first need: it takes a tenth of a command's start, and most commands carry no operation out."""
+    return TypeAdapter(Subject)
+
+
+@cache
+def _pinned() -> TypeAdapter[PinnedRelease]:
+    return TypeAdapter(PinnedRelease)
 
 
 def dump_subject(subject: Subject) -> dict[str, Any]:
     """JSON of a subject; holds references to secrets, never values."""
-    value: dict[str, Any] = _SUBJECT.dump_python(subject, mode="json", by_alias=True, exclude_unset=True)
+    value: dict[str, Any] = _subject().dump_python(subject, mode="json", by_alias=True, exclude_unset=True)
     return value
 
 
@@ -126,15 +134,15 @@ def load_subject(value: Mapping[str, Any]) -> Subject:
     Raises:
         pydantic.ValidationError: it is no such JSON.
     """
-    return _SUBJECT.validate_python(value)
+    return _subject().validate_python(value)
 
 
 def dump_release(release: PinnedRelease) -> dict[str, Any]:
     """JSON of a pinned release."""
-    value: dict[str, Any] = _PINNED.dump_python(release, mode="json")
+    value: dict[str, Any] = _pinned().dump_python(release, mode="json")
     return value
 
 
 def load_release(value: Mapping[str, Any]) -> PinnedRelease:
     """What `dump_release` wrote."""
-    return _PINNED.validate_python(value)
+    return _pinned().validate_python(value)

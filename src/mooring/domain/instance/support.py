@@ -15,6 +15,7 @@ from mooring.api.instance import OdooInstanceSpec
 
 # Fields of OdooInstance.spec that a later version brings to life; with the values that ask for nothing.
 NOT_YET: Mapping[str, tuple[Any, ...]] = {
+    "addons.git": (),
     "autoUpgrade.modules": ("all",),
     "autoUpgrade.rollback": (),
     "backup": (),
