@@ -79,6 +79,11 @@ def test_write_copies_addons_with_rights_that_odoo_can_use(tmp_path: Path) -> No
     assert (copy / "link").readlink() == Path("module")
 
 
+def test_readme_warns_of_host_names_that_go_unserved() -> None:
+    assert "THE INGRESS" in render_readme(STACKS["staging-hosts"], form="compose", texts=())
+    assert "THE INGRESS" not in render_readme(STACK, form="compose", texts=())
+
+
 @pytest.mark.parametrize("form", ["compose", "quadlet"])
 def test_readme_names_every_container_that_mooring_leaves_running(form: str) -> None:
     text = render_readme(STACK, form=form, texts=("x.container",))
