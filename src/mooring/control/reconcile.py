@@ -26,6 +26,7 @@ from mooring.domain.lifecycle import State, next_state, output
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.operations.plan import NO_HOLD, Hold
 from mooring.drivers.documents import Document, VersionConflict
+from mooring.drivers.journal import JournalConflict
 from mooring.errors import MooringError
 
 
@@ -45,7 +46,7 @@ async def reconcile(services: Services, ref: Ref, *, live: bool = False, asked: 
         raise UnknownInstance(f"{ref} does not exist.")
     try:
         return await _pass(services, doc, live=live, asked=asked)
-    except VersionConflict:
+    except (VersionConflict, JournalConflict):
         # Somebody changed the spec or asked for something meanwhile: start from what is there now.
         return Pass(State.STARTING, str(doc.status.get("phase", "")), settled=False, requeue_s=0.05)
 
