@@ -49,7 +49,7 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path 
         begin = time.perf_counter()
         process = subprocess.Popen(  # waited for by wait4 below, which alone says how much it used
             list(argv),
-            env={**os.environ, **(env or {})},
+            env=environment(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=out_file,
@@ -69,6 +69,16 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path 
         )
     # Linux counts the memory in kilobytes of 1024.
     return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, process.returncode, out, err)
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of what is measured.
+
+    Installers compile what they install; a checkout is compiled by its first run, unless this variable forbids it. Then
+    every run would compile everything again, which no user's does.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, **(more or {})}
 
 
 def _text(descriptor: int) -> str:

@@ -74,13 +74,11 @@ def _by_hand(found: _Pairs) -> float:
 def _by_mooring(outer: Place, found: _Pairs) -> float:
     with new_place(outer.engine, host=outer.host) as place:
         done = place.mooring("apply", "-f", place.manifest("shop"), "-o", "json")
-        item = json.loads(done.out)["items"][0]
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        item = lines[-1]["items"][0]
         check_login(item["url"])
         found.cpu.append(done.cpu_s)
-        lines = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
-        found.words = tuple(_words(place, one) for one in lines) or tuple(
-            line.replace(place.namespace, "bench") for line in done.err.splitlines()
-        )
+        found.words = tuple(_words(place, one) for one in lines[:-1])
     pause(REST_S)
     return done.wall_s
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import fifty
-from bench.commands import MOORING, ROOT
+from bench.commands import MOORING, ROOT, environment
 from bench.figures import Figure, Part
 from bench.place import Place
 from bench.relay import Relay, relay_to
@@ -71,7 +71,7 @@ def measure(place: Place, *, instances: int, window_s: float) -> Part:
 def _agent(place: Place, relay: Relay) -> Iterator[subprocess.Popen[bytes]]:
     log = (place.folder / "agent.log").open("wb")
     with log:
-        env = {**os.environ, **place.environment(relay.host)}
+        env = environment(place.environment(relay.host))
         agent = subprocess.Popen([MOORING, "agent", "run"], env=env, cwd=ROOT, stdout=log, stderr=log)
         try:
             yield agent

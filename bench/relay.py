@@ -29,9 +29,10 @@ class Relay:
         self.host = f"unix://{own}"
         self.seen: Counter[str] = Counter()
         self._real, self._own = real, own
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="relay", daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="relay", daemon=True)
 
     def start(self) -> None:
         """Listen."""
@@ -40,7 +41,8 @@ class Relay:
 
     def stop(self) -> None:
         """Hear no more."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
         self._own.unlink(missing_ok=True)
 
@@ -49,21 +51,25 @@ class Relay:
         seen, self.seen = self.seen, Counter()
         return seen
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_unix_server(self._client, str(self._own)))
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        server = await asyncio.start_unix_server(self._client, str(self._own))
         self._ready.set()
-        self._loop.run_forever()
+        await self._stop.wait()
+        server.close()
+        # The end of the loop cancels what is left of open connections.
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         real_reader, real_writer = await asyncio.open_unix_connection(str(self._real))
-        await asyncio.gather(
-            self._copy(reader, real_writer, counted=True),
-            self._copy(real_reader, writer, counted=False),
-            return_exceptions=True,
-        )
-        for one in (writer, real_writer):
-            one.close()
+        try:
+            await asyncio.gather(
+                self._copy(reader, real_writer, counted=True),
+                self._copy(real_reader, writer, counted=False),
+                return_exceptions=True,
+            )
+        finally:
+            for one in (writer, real_writer):
+                one.close()
 
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, counted: bool) -> None:
         while data := await source.read(65536):
