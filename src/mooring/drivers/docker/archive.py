@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mooring.drivers.folders import folder_files
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -42,23 +44,36 @@ def render_archive(entries: Iterable[Entry]) -> bytes:
 def pack_folder(source: Path, name: str, *, uid: int, gid: int) -> IO[bytes]:
     """The archive of a folder of this machine, under `name`; an open file, on disk where it is large.
 
-    Everybody may read what is in it, whatever the rights were here, and nobody but its owner may write; links stay links,
-    and what is neither file, folder nor link is left out.
+    It holds exactly what `folder_digest` counts. Everybody may read what is in it, whatever the rights were here, and nobody
+    but its owner may write.
 
     Raises:
         OSError: something in it cannot be read.
     """
-
-    def take(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        if not (member.isfile() or member.isdir() or member.issym()):
-            return None
-        member.uid, member.gid, member.uname, member.gname = uid, gid, "", ""
-        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-        return member
-
     packed = tempfile.SpooledTemporaryFile(max_size=8 << 20)  # noqa: SIM115 - the caller closes it
-    with tarfile.open(fileobj=packed, mode="w", dereference=False) as archive:
-        archive.add(source, arcname=name, filter=take)
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+
+        def put(member: tarfile.TarInfo, mode: int, data: IO[bytes] | None = None) -> None:
+            member.uid, member.gid, member.mode = uid, gid, mode
+            archive.addfile(member, data)
+
+        root = tarfile.TarInfo(name)
+        root.type = tarfile.DIRTYPE
+        put(root, 0o755)
+        seen: set[str] = set()
+        for path in folder_files(source):
+            inner = path.relative_to(source)
+            for parent in reversed(inner.parents[:-1]):
+                if str(parent) not in seen:
+                    seen.add(str(parent))
+                    folder = tarfile.TarInfo(f"{name}/{parent}")
+                    folder.type = tarfile.DIRTYPE
+                    put(folder, 0o755)
+            # Made by hand: tarfile's own reader would turn a second hard link to one file into a link.
+            member = tarfile.TarInfo(f"{name}/{inner}")
+            with path.open("rb") as stream:
+                member.size = path.stat().st_size
+                put(member, 0o755 if path.stat().st_mode & 0o100 else 0o644, stream)
     packed.seek(0)
     return packed
 
