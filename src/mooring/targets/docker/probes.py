@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether replicas serve: the probe's command run inside them, several at once, remembered for two seconds.
 
+That one does not serve yet is remembered for a moment only: somebody waits for the end of that.
 The engine's own health checks are not used: Podman 4 needs systemd for them.
 """
 
@@ -19,6 +20,7 @@ from mooring.errors import MooringError
 from mooring.targets.docker import labels as tag
 
 REMEMBERED_S = 2.0
+NOT_YET_S = 0.2
 AT_ONCE = 8
 
 
@@ -49,8 +51,10 @@ class Probes:
         key = (str(item["Id"]), str(item["State"].get("StartedAt")))
         with self._lock:
             known = self._known.get(key)
-        if known is not None and not live and self._clock.monotonic() - known[0] < REMEMBERED_S:
-            return name, known[1]
+        if known is not None and not live:
+            age = self._clock.monotonic() - known[0]
+            if age < (REMEMBERED_S if known[1] else NOT_YET_S):
+                return name, known[1]
         probe = json.loads(text)
         answer = self._run(key[0], probe["argv"], float(probe["timeout_s"]))
         with self._lock:
