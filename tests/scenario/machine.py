@@ -285,6 +285,7 @@ class Machine:
             if _modules(task, option) and image.flaw == flaw:
                 raise FailedError("Odoo ended with 255.")
         for name in _modules(task, "--init="):
+            found.series = image.series
             found.modules |= {"base": "installed", name: "installed"}
             if name == "nowhere":
                 del found.modules[name]  # Odoo ends with 0 all the same

@@ -116,7 +116,8 @@ async def _refuse_immutable(services: Services, manifests: Sequence[Resource]) -
             if ledger.provisioned:
                 old = OdooInstanceSpec.model_validate(existing.spec)
                 sentences += [
-                    f"{ref}: {text}" for text in find_immutable(old, one.spec, environment=ledger.environment)
+                    f"{ref}: {text}"
+                    for text in find_immutable(old, one.spec, environment=ledger.environment, database=ledger.database)
                 ]
         elif isinstance(one, DatabaseServer):
             sentences += [f"{ref}: {text}" for text in _server_changes(existing, one.spec)]

@@ -94,15 +94,17 @@ def find_unsupported_operation(spec: Model) -> list[str]:
     ]
 
 
-def find_immutable(old: OdooInstanceSpec, new: OdooInstanceSpec, *, environment: str) -> list[str]:
+def find_immutable(old: OdooInstanceSpec, new: OdooInstanceSpec, *, environment: str, database: str = "") -> list[str]:
     """One sentence for each change that cannot be made to an instance with data.
 
     Args:
         environment: as it was settled.
+        database: name of the database as it was settled; empty where that is not known.
     """
     sentences: list[str] = []
-    if old.database.name != new.database.name and old.database.name is not None:
-        sentences.append(f"spec.database.name is {old.database.name} and cannot change.")
+    name = database or old.database.name
+    if old.database.name != new.database.name and name is not None and new.database.name != name:
+        sentences.append(f"spec.database.name is {name} and cannot change.")
     for place in ("server", "external", "managed"):
         before, after = getattr(old.database, place), getattr(new.database, place)
         if (before is None) != (after is None) or (place == "server" and before != after):
