@@ -9,18 +9,63 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.conformance import merge, read, render
 
-from tests.conformance.places import PLACES, Place, Private, PrivateDocker
+from tests.conformance.places import PLACES, PRIVATE, Place, Private
+from tests.conformance.suite import promises
 from tests.conformance.world import Instance, World
 
 Copy = Callable[..., Instance]
 SEED = "seed"
+WRITE = "MOORING_WRITE_CONFORMANCE"
+RESULTS = pytest.StashKey[dict[tuple[str, str], bool]]()
+VERSIONS = pytest.StashKey[dict[str, str]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Podman proves in `make test` what is marked for it; the rest in `make test-full`."""
+    for item in items:
+        if _target(item) == "podman" and item.get_closest_marker("podman") is None:
+            item.add_marker("full")
+
+
+def _target(item: pytest.Item) -> str:
+    call = getattr(item, "callspec", None)
+    return str(call.params.get("place", "")) if call is not None else ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what came of each promise; a test with parameters has to pass with all of them."""
+    report = yield
+    target = _target(item)
+    if target and not report.skipped and (report.when == "call" or report.failed):
+        results = item.config.stash.setdefault(RESULTS, {})
+        key = (item.name.partition("[")[0], target)
+        results[key] = results.get(key, True) and not report.failed
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the page, when it is asked for."""
+    path = os.environ.get(WRITE)
+    results = session.config.stash.get(RESULTS, {})
+    if path and results:
+        old = Path(path).read_text() if Path(path).exists() else ""
+        today = datetime.now(UTC).date().isoformat()
+        versions = session.config.stash.setdefault(VERSIONS, {})
+        page = merge(read(old), results, versions, today)
+        Path(path).write_text(render(page, promises()))
 
 
 @pytest.fixture(scope="session", params=list(PLACES))
@@ -29,6 +74,7 @@ def place(request: pytest.FixtureRequest) -> Place:
     found = PLACES[request.param]()
     if isinstance(found, str):
         pytest.skip(f"{request.param}: {found}")
+    request.config.stash.setdefault(VERSIONS, {})[found.name] = found.version()
     return found
 
 
@@ -121,14 +167,9 @@ def plant_database(world: World, instance: Instance, instance_id: str, *, templa
 @contextmanager
 def open_private(place: Place, *, disk: str = "") -> Iterator[Private]:
     """An engine like the place's, of the test's own, which may fail."""
-    if place.name != "docker":
-        pytest.skip(f"{place.name}: the test ground has no private engine for it")
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"mooring-private-{secrets.token_hex(3)}"
-    engine = PrivateDocker(folder, disk=disk)
-    try:
+    with PRIVATE[place.name](folder, disk) as engine:
         yield engine
-    finally:
-        engine.close()
 
 
 @pytest.fixture

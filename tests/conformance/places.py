@@ -14,12 +14,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+import pytest
 
 from mooring.domain.model.identity import Ref
 from mooring.domain.odoo.argv import CONFIG_PATH
@@ -30,6 +32,7 @@ from mooring.targets.docker.target import DockerTarget
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ("odoo:14.0-base", "odoo:14.0-next", "odoo:14.0-bad", "odoo:14.0-dies", "postgres:17", "caddy:2", "engine")
+NO_MACHINE = "podman: the test ground has no machine of its own"
 START_POSTGRES = """
 PATH=$PATH:$(echo /usr/lib/postgresql/*/bin)
 data=/tmp/data
@@ -334,8 +337,68 @@ class PrivateDocker(EnginePlace):
 
     def close(self) -> None:
         """Stop it and give its room back."""
+        self._tool("kill")  # nobody waits for its containers
         self._tool("stop")
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class PrivatePodman(EnginePlace):
+    """A service of Podman's of its own, on the storage of the one that runs: it may be killed, the machine may not."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._socket = folder / "podman.sock"
+        self._log = folder / "log"
+        self._service: subprocess.Popen[bytes] | None = None
+        super().__init__("podman", f"unix://{self._socket}")
+        self._start()
+
+    def _start(self) -> None:
+        self._socket.unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            argv = ("podman", "system", "service", "--time=0", self.address)
+            self._service = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until = time.monotonic() + 30
+        while self._cli("version", stdin="", check=False, timeout_s=30)[0] != 0:
+            assert time.monotonic() < until, self._log.read_text()
+            time.sleep(0.2)
+
+    def restart_engine(self) -> None:
+        self.close()
+        self._start()
+
+    def reboot(self) -> None:
+        pytest.skip(NO_MACHINE)
+
+    fill = free = reboot
+
+    def close(self) -> None:
+        """End the service; what it ran goes on."""
+        if self._service is not None:
+            self._service.kill()
+            self._service.wait()
+
+
+@contextmanager
+def open_private_docker(folder: Path, disk: str) -> Iterator[PrivateDocker]:
+    """A dockerd of the test's own, gone in the end with all it has."""
+    engine = PrivateDocker(folder, disk=disk)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def open_private_podman(folder: Path, disk: str) -> Iterator[PrivatePodman]:
+    """A service of Podman's; a test that needs a disk or a machine of its own skips."""
+    del disk
+    engine = PrivatePodman(folder)
+    try:
+        yield engine
+    finally:
+        engine.close()
+        shutil.rmtree(folder)
 
 
 def run_tool(script: str, *argv: str, env: Mapping[str, str] | None = None) -> str:
@@ -390,3 +453,7 @@ def open_podman() -> EnginePlace | str:
 
 
 PLACES = {"docker": open_docker, "podman": open_podman}
+PRIVATE: Mapping[str, Callable[[Path, str], contextlib.AbstractContextManager[Private]]] = {
+    "docker": open_private_docker,
+    "podman": open_private_podman,
+}

@@ -13,7 +13,7 @@ from mooring.control.errors import OperationFailed
 from mooring.errors import MooringError
 from tests.conformance.conftest import open_private
 from tests.conformance.odoo_client import Planted, eventually
-from tests.conformance.places import Place, Private
+from tests.conformance.places import NO_MACHINE, Place, Private
 from tests.conformance.world import DIES, NEXT, Instance, World
 
 pytestmark = pytest.mark.real
@@ -29,11 +29,21 @@ def machine(place: Place) -> Iterator[Private]:
         yield found
 
 
+@pytest.fixture
+def needs_machine(place: Place) -> None:
+    """Power and disks that a test may take away."""
+    if place.name == "podman":
+        pytest.skip(NO_MACHINE)
+
+
 @pytest.fixture(scope="module")
-def breakable(machine: Private, tmp_path_factory: pytest.TempPathFactory) -> Instance:
+def breakable(machine: Private, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """An instance on it."""
     world = World(machine, tmp_path_factory.mktemp("private") / "state", f"conf-{secrets.token_hex(3)}")
-    return world.instance("shop").apply()
+    try:
+        yield world.instance("shop").apply()
+    finally:
+        machine.clean(world.namespace)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +61,7 @@ def test_engine_restart_while_running(breakable: Instance, machine: Private, pla
     breakable.odoo.check(planted)
 
 
+@pytest.mark.usefixtures("needs_machine")
 def test_reboot_while_running(breakable: Instance, machine: Private, planted: Planted) -> None:
     """After a power cut the instance comes back by itself."""
     odoo = breakable.odoo
@@ -81,6 +92,7 @@ def test_engine_restart_during_upgrade(breakable: Instance, machine: Private, pl
     changed.odoo.check(planted)
 
 
+@pytest.mark.usefixtures("needs_machine")
 def test_reboot_during_upgrade(breakable: Instance, machine: Private, planted: Planted) -> None:
     """The same through a power cut, with a release that cannot serve: what ran before runs, with its data."""
     before = breakable.apply(image=NEXT)
@@ -94,6 +106,7 @@ def test_reboot_during_upgrade(breakable: Instance, machine: Private, planted: P
 
 
 @pytest.mark.full
+@pytest.mark.usefixtures("needs_machine")
 def test_disk_full(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A full disk is said in so many words; nothing is lost, and it goes on when there is room."""
     with open_private(place, disk="8G") as machine:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this project cannot show on its test ground, kept by hand; docs/conformance.md shows it.
+
+Read by the page's writer (`tools/conformance.py`) and by `tests/conftest.py`, which lets any other
+skip fail when CI is true.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Unproved:
+    """Something that nobody has seen work here.
+
+    Attributes:
+        what: for people.
+        why: what is missing, and what stands in for it.
+        skip: a part of the reason with which tests skip for it; empty when no test does.
+    """
+
+    what: str
+    why: str
+    skip: str = ""
+
+
+UNPROVED = (
+    Unproved("Certificates by ACME from a real authority", "There is no way out to one; the configuration is checked."),
+    Unproved(
+        "A real Ubuntu",
+        "The test ground is Debian; the scripts know both.",
+    ),
+    Unproved(
+        "The base images of the engine's Dockerfile",
+        "Where no registry answers, the same image is made from Debian's packages.",
+    ),
+    Unproved(
+        "Odoo 15 to 20", "Debian has Odoo 14; what is known of the others is in the table of facts, with sources."
+    ),
+    Unproved("Kubernetes", "The target comes with a later issue; its rows are below."),
+    Unproved("Hosts over SSH", "The target comes with a later issue; its rows are below."),
+    Unproved(
+        "A reboot and a full disk with Podman",
+        "The test ground has no machine of its own for Podman; a restart of its service is proved.",
+        "podman: the test ground has no machine of its own",
+    ),
+    Unproved("Names of the outside world", "No name server answers from within a container.", "no name server outside"),
+    Unproved("Podman where it is not installed", "`testbed/with.sh podman` installs it.", "MOORING_PODMAN_HOST"),
+    Unproved("Private engines for users other than root", "Namespaces and mounts need root.", "needs root"),
+    Unproved("Files of other owners, for users other than root", "Only root can make them.", "only root can"),
+)
+
+
+def allowed(reason: str) -> bool:
+    """Whether a test may skip for this reason."""
+    return any(one.skip and one.skip in reason for one in UNPROVED)
