@@ -76,7 +76,7 @@ def test_write_copies_addons_with_rights_that_odoo_can_use(tmp_path: Path) -> No
     copy = tmp_path / "out" / "addons" / "0"
     assert (copy / "module" / "__manifest__.py").read_text() == "{}"
     assert (copy / "module" / "__manifest__.py").stat().st_mode & 0o777 == 0o644
-    assert (copy / "link").readlink() == Path("module")
+    assert not (copy / "link").is_symlink()  # what the digest does not count does not travel
 
 
 def test_readme_warns_of_host_names_that_go_unserved() -> None:
