@@ -185,21 +185,12 @@ async def _make_target(app: App) -> Target:
     name = app.options.target or app.settings.default_target
     if name != "docker":
         raise UnknownTarget(f"There is no target {name!r} in this version of Mooring; there is: docker.")
-    from mooring.drivers.docker.find import find_engine
+    from mooring.cli.engines import find_address
     from mooring.targets.docker.options import DockerOptions
     from mooring.targets.docker.target import DockerTarget
 
-    environ, docker = app.options.environ, app.settings.docker
-    home = environ.get("HOME", "")
-    address = await asyncio.to_thread(
-        find_engine,
-        host=environ.get("DOCKER_HOST") or None,
-        context=environ.get("DOCKER_CONTEXT") or None,
-        cert_path=environ.get("DOCKER_CERT_PATH") or None,
-        tls_verify=bool(environ.get("DOCKER_TLS_VERIFY")),
-        home=Path(home) if home else None,
-        runtime_dir=environ.get("XDG_RUNTIME_DIR") or None,
-    )
+    docker = app.settings.docker
+    address = await asyncio.to_thread(find_address, app.options.environ)
     return DockerTarget(
         address,
         secrets=app.secrets,

@@ -59,14 +59,6 @@ class NoServerHere(UsageError):  # noqa: N818
     default_resolution = "Use a client of your own with the address and secret that the manifest names."
 
 
-class ChecksFailed(FailedError):  # noqa: N818
-    """`mooring doctor` found something that must be mended."""
-
-    code = "MOOR-707"
-    reason = "ChecksFailed"
-    default_resolution = "Mend what is marked `fail`, then run `mooring doctor` again."
-
-
 class SetupFailed(FailedError):  # noqa: N818
     """A program that `mooring setup` or `mooring agent install` ran ended badly."""
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -28,28 +29,34 @@ def command(
 
     The file is checked before it is written. A file that is there is left alone.
     """
-    import os
-
-    from mooring.api.loader import load_documents
-    from mooring.cli.errors import FileExists, FileUnreadable
     from mooring.cli.output import print_result, print_text
-    from mooring.cli.sample import render_sample
-    from mooring.control.services import Defaults
-    from mooring.drivers.settings import default_settings_path, load_settings
 
-    settings = load_settings(default_settings_path(options.environ, os.geteuid()))
-    text = render_sample(
-        name,
-        namespace=options.place,
-        image=image or settings.defaults.image or Defaults().image,
-        modules=tuple(one.strip() for one in modules.split(",") if one.strip()),
-        hosts=hosts,
-    )
-    load_documents(text.encode(), source="the command line")
+    names = tuple(one.strip() for one in modules.split(",") if one.strip())
     if file == "-":
-        print_text(text.rstrip("\n"))
+        print_text(sample_text(options, name, image=image, hosts=hosts, modules=names).rstrip("\n"))
         return 0
     path = Path(file or f"{name}.yaml")
+    write_sample(options, name, path, image=image, hosts=hosts, modules=names)
+    if options.output == "table":
+        print_text(f"{path} is written. Next: `mooring apply -f {path}`.")
+    else:
+        print_result(options, {"file": str(path)})
+    return 0
+
+
+def write_sample(
+    options: Options, name: str, path: Path, *, image: str | None, hosts: tuple[str, ...], modules: tuple[str, ...]
+) -> None:
+    """Write a checked manifest to a file that is not there yet.
+
+    Raises:
+        ManifestError: something given cannot be in a manifest.
+        FileExists: the file is there.
+        FileUnreadable: it cannot be written.
+    """
+    from mooring.cli.errors import FileExists, FileUnreadable
+
+    text = sample_text(options, name, image=image, hosts=hosts, modules=modules)
     try:
         with path.open("x", encoding="utf-8") as opened:
             opened.write(text)
@@ -57,8 +64,23 @@ def command(
         raise FileExists(f"{path} is there already; it was left alone.") from None
     except OSError as error:
         raise FileUnreadable(f"{path} cannot be written: {error.strerror or error}.") from error
-    if options.output == "table":
-        print_text(f"{path} is written. Next: `mooring apply -f {path}`.")
-    else:
-        print_result(options, {"file": str(path)})
-    return 0
+
+
+def sample_text(
+    options: Options, name: str, *, image: str | None, hosts: tuple[str, ...], modules: tuple[str, ...]
+) -> str:
+    """The text of a first manifest, checked.
+
+    Raises:
+        ManifestError: something given cannot be in a manifest.
+    """
+    from mooring.api.loader import load_documents
+    from mooring.cli.sample import render_sample
+    from mooring.control.services import Defaults
+    from mooring.drivers.settings import default_settings_path, load_settings
+
+    settings = load_settings(default_settings_path(options.environ, os.geteuid()))
+    chosen = image or settings.defaults.image or Defaults().image
+    text = render_sample(name, namespace=options.place, image=chosen, modules=modules, hosts=hosts)
+    load_documents(text.encode(), source="the command line")
+    return text
