@@ -9,12 +9,14 @@ from typing import Any
 from mooring.api.kinds import Manifest
 from mooring.cli.context import App
 from mooring.cli.driving import lead, view
+from mooring.cli.names import operations_of
 from mooring.cli.output import mark_phase, print_result, print_text, render_table, style_for
 from mooring.control.accept import Written, accept_manifests
 from mooring.control.operations import ALL_KINDS
 from mooring.control.subjects import ADMIN
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.identity import Ref
+from mooring.domain.operations.plan import OperationType
 from mooring.drivers.locks import AgentLock
 
 
@@ -63,8 +65,14 @@ async def _print(app: App, written: Sequence[Written]) -> None:
     ]
     print_text(render_table(("NAME", "RECORD", "PHASE", "URL"), table))
     for one in written:
-        if one.change == "created" and one.doc.ref.kind == "OdooInstance":
+        # Data that was taken back keeps the password it had, which may be another one.
+        if one.change == "created" and one.doc.ref.kind == "OdooInstance" and await _was_made(app, one.doc.ref):
             app.progress.line(_login(one.doc.ref, one.doc.spec))
+
+
+async def _was_made(app: App, ref: Ref) -> bool:
+    operations = await operations_of(app, ref)
+    return any(one.type is OperationType.INIT and one.phase == "Succeeded" for one in operations)
 
 
 def _login(ref: Ref, spec: Any) -> str:

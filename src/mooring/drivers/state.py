@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from mooring.drivers.files import create_file, file_errors, is_temporary, private_dir
+from mooring.drivers.files import create_file, file_errors, is_temporary, private_dir, write_file
 from mooring.drivers.paths import NoHome, user_dir
 from mooring.drivers.sqlite_errors import StateCorrupt, StateTooNew
 from mooring.errors import UsageError
@@ -124,6 +124,21 @@ class StateDir:
         for folder in (_LOCKS, _SECRETS):
             private_dir(path / folder)
         return cls(path=path, installation=installation)
+
+    def adopt_installation(self, installation: str) -> Self:
+        """Become another installation: what it made is ours from now on. The caller has made sure that we made nothing yet.
+
+        Args:
+            installation: the id on what was found.
+
+        Raises:
+            StateCorrupt: it is no id of an installation.
+            NotWritable: this user may not write there.
+        """
+        if not _ID.fullmatch(installation):
+            raise StateCorrupt(f"{installation!r} is no id of an installation of Mooring.")
+        write_file(self.path / _INSTALLATION, f"{installation}\n".encode())
+        return replace(self, installation=installation)
 
 
 def _check_version(path: Path) -> None:

@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 @declare(
     "delete",
     short="Remove an instance; its data stays unless --purge.",
-    examples=("mooring delete shop", "mooring delete shop --purge --confirm shop"),
+    examples=(
+        "mooring delete shop",
+        "mooring delete shop --purge --confirm shop",
+        "mooring delete default --server",
+    ),
 )
 @click.argument("name")
 @click.option("--purge", is_flag=True, help="Throw its database, filestore and secrets away, too.")
 @click.option("--confirm", metavar="NAME", help="The instance's name again, for --purge without a terminal.")
+@click.option("--server", is_flag=True, help="NAME is a database server that no instance uses any more.")
 @click.option("--wait/--no-wait", default=True, help="Wait until it is gone (default), or only ask for it.")
-def command(options: Options, name: str, *, purge: bool, confirm: str | None, wait: bool) -> int:
+def command(options: Options, name: str, *, purge: bool, confirm: str | None, server: bool, wait: bool) -> int:
     """Remove the instance NAME.
 
     Its database, its filestore and its secrets stay: a manifest of the same name and namespace takes them back. With
@@ -36,6 +41,9 @@ def command(options: Options, name: str, *, purge: bool, confirm: str | None, wa
     from mooring.cli.names import find_instance, spec_of_document
     from mooring.cli.output import print_result, print_text
     from mooring.control.requests import request_deletion
+
+    if server:
+        return _delete_server(options, name, purge=purge, confirm=confirm)
 
     async def work(app: App) -> tuple[bool, str]:
         doc = await find_instance(app, name)
@@ -60,6 +68,29 @@ def command(options: Options, name: str, *, purge: bool, confirm: str | None, wa
     else:
         print_text(f"{name} is gone. Its data stays ({place}, and the filestore's volume): apply its manifest again, ")
         print_text("under the same name and namespace, and it is back.")
+    return 0
+
+
+def _delete_server(options: Options, name: str, *, purge: bool, confirm: str | None) -> int:
+    from mooring.cli.context import run
+    from mooring.cli.names import instance_of
+    from mooring.cli.output import print_result, print_text
+    from mooring.control.services import server_ref
+    from mooring.control.teardown import forget_server
+
+    place = instance_of(options, name)
+    ref = server_ref(place.namespace, place.name)
+    if purge:
+        _confirm(ref.name, confirm)
+
+    async def work(app: App) -> None:
+        await forget_server(await app.services(), ref, purge=purge)
+
+    run(options, work)
+    if options.output != "table":
+        print_result(options, {"name": name, "purged": purge, "gone": True})
+    else:
+        print_text(f"The server {name} is gone{', with all its data' if purge else '; its data stays'}.")
     return 0
 
 

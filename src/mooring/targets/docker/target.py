@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mooring.domain.model.desired import Desired
-from mooring.domain.model.identity import Ref
+from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Change, Found, Observed
 from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey
@@ -22,7 +22,7 @@ from mooring.drivers.clock import Clock
 from mooring.drivers.docker.engine import Engine
 from mooring.drivers.docker.find import EngineAddress
 from mooring.targets.base import SecretReader
-from mooring.targets.docker import images, stock, streams, terminal
+from mooring.targets.docker import images, recovery, stock, streams, terminal
 from mooring.targets.docker.converge import Converger
 from mooring.targets.docker.observe import Looker
 from mooring.targets.docker.options import CAPABILITIES, DockerOptions
@@ -123,6 +123,18 @@ class DockerTarget:
         """See `Target.inventory`."""
         parts = await self._open()
         return await self._call(lambda: stock.inventory(parts.engine))
+
+    async def read_replica_file(self, ref: Ref, *, role: str, path: str) -> bytes | None:
+        """See `mooring.control.adopt.FileReader`."""
+        parts = await self._open()
+        return await self._call(lambda: recovery.read_replica_file(parts.engine, ref, role=role, path=path))
+
+    async def read_volume_file(self, ref: Ref, identity: Identity, *, role: str, path: str) -> bytes | None:
+        """See `mooring.control.adopt.FileReader`."""
+        parts = await self._open()
+        return await self._call(
+            lambda: recovery.read_volume_file(parts.engine, self._options, ref, identity, role=role, path=path)
+        )
 
     async def changes(self) -> AsyncIterator[Ref]:
         """See `Target.changes`."""
