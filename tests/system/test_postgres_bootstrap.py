@@ -203,6 +203,32 @@ def test_bootstrap_new_volume_serves_with_password_and_keeps_data(server: Server
     assert server.sql(again, "SELECT n FROM kept") == "42"
 
 
+def test_bootstrap_takes_a_new_password_with_the_next_start(server: Server) -> None:
+    container = server.create()
+    container.start()
+    server.wait_ready(container)
+    container.kill("SIGKILL")
+    container.remove()
+    new = "another ' one \\ $HOME"
+    again = server.create(password=new.encode() + b"\n")
+    again.start()
+    for _ in range(60):
+        if run(again, ["sh", "-c", f"cmp -s {ETC}/password {ROOT}/superuser-password"])[0] == 0:
+            break
+        time.sleep(0.5)
+    for _ in range(60):
+        try:
+            assert server.sql(again, "SELECT 1", password=new) == "1"
+            break
+        except AssertionError as error:
+            if "password" in str(error):
+                raise
+            time.sleep(0.5)
+    with pytest.raises(AssertionError, match="password authentication failed"):
+        server.sql(again, "SELECT 1")
+    assert "another" not in again.logs().decode()
+
+
 def test_bootstrap_killed_during_initdb_starts_again(server: Server) -> None:
     container = server.create()
     container.start()

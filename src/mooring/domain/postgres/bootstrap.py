@@ -98,6 +98,15 @@ if [ "$found" != "$major" ]; then
   fail 78 "the data in this volume is of PostgreSQL $found, and this server is $major; a migration moves it, a start does not."
 fi
 chmod 0700 "$data"
+
+# The administrator's password was changed: only a server that nobody else can reach takes the new one without the old.
+if [ -s "$password" ] && ! cmp -s "$password" "$copy"; then
+  quoted=$(sed "s/'/''/g" "$password")
+  printf "ALTER ROLE \"%s\" PASSWORD '%s';\n" "$superuser" "$quoted" |
+    "$bin/postgres" --single -D "$data" -c "config_file=$conf" -c "hba_file=$hba" postgres >/dev/null
+  cat "$password" >"$copy.new"
+  mv -f "$copy.new" "$copy"
+fi
 exec "$bin/postgres" -D "$data" -c "config_file=$conf" -c "hba_file=$hba"
 """
 """POSIX sh. Arguments: volume, major, password file, postgresql.conf, pg_hba.conf, superuser."""
