@@ -56,7 +56,7 @@ def _run(arguments: tuple[str, ...]) -> int:
     import click
 
     from mooring.cli.options import Options
-    from mooring.cli.root import root
+    from mooring.cli.root import ReaderGone, root
     from mooring.errors import MooringError
 
     options = Options(environ=dict(os.environ), arguments=arguments, output=_output_of(arguments))
@@ -67,7 +67,7 @@ def _run(arguments: tuple[str, ...]) -> int:
         return _usage(error, options)
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(options)
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         return _broken_pipe()
     except MooringError as error:
         return _failed(error, options)

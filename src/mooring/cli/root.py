@@ -12,8 +12,23 @@ from mooring.cli.options import common_options
 from mooring.cli.table import COMMANDS, render_help
 
 
+class ReaderGone(Exception):  # noqa: N818 - no error: the reader of the output has seen enough
+    """Standard output is closed. Click would take the pipe's own error for itself and exit with 1."""
+
+
 class Root(click.Group):
     """All commands, none of them imported yet."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """As click's.
+
+        Raises:
+            ReaderGone: the output could not be written.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs, in the order of the help."""

@@ -57,7 +57,7 @@ class Program:
         monkeypatch.setenv("MOORING_HOME", str(home))
         monkeypatch.setenv("NO_COLOR", "1")
         monkeypatch.delenv("CLICOLOR_FORCE", raising=False)
-        monkeypatch.setattr(context, "open_app", self._open)
+        monkeypatch.setattr(context, "open_app", self.open)
 
     def __call__(self, *arguments: str) -> Result:
         self._capsys.readouterr()
@@ -80,7 +80,7 @@ class Program:
         return asyncio.run(self.documents.get(Ref(kind, namespace, name)))
 
     @contextlib.asynccontextmanager
-    async def _open(self, options: Options) -> AsyncIterator[App]:
+    async def open(self, options: Options) -> AsyncIterator[App]:
         async def make(app: App) -> Target:
             del app
             return self.target
