@@ -7,6 +7,7 @@ kill at any point. The caller holds the instance's execution lock.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from mooring.control.work import Work, desired_of, is_removal, note_problem, pre
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.lifecycle import State, next_state, output
 from mooring.domain.model.identity import Identity, Ref
+from mooring.domain.model.observed import Observed
 from mooring.domain.operations.plan import NO_HOLD, Hold
 from mooring.drivers.documents import Document, VersionConflict
 from mooring.drivers.journal import JournalConflict
@@ -64,9 +66,8 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     if work.spec.paused and not work.deleting:
         return await _paused(services, work)
     await _supersede(services, work)
-    await prepare(services, work)
     barrier = any(needs_live(one) for one in work.running)
-    seen = await services.target.observe(doc.ref, live=live or barrier)
+    seen = await _look(services, work, live=live or barrier)
     held = _merge([hold_of(one) for one in work.running])
     snapshot = snapshot_of(work, seen, pending=False)
     goal = output(next_state(work.ledger.state, snapshot))
@@ -94,6 +95,18 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     if gone:
         return Pass(State.DELETING, "Deleted", settled=True, requeue_s=None, gone=True)
     return await conclude(services, work, seen, snapshot, pending=pending, wait_s=wait_s)
+
+
+async def _look(services: Services, work: Work, *, live: bool) -> Observed:
+    """Fill `work` and observe the instance, side by side: most of a pass is waiting for the target's answers."""
+    looking = asyncio.create_task(services.target.observe(work.doc.ref, live=live))
+    try:
+        await prepare(services, work)
+    except BaseException:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        raise
+    return await looking
 
 
 def _merge(holds: Sequence[Hold]) -> Hold:

@@ -61,7 +61,7 @@ class Looker:
                 word = labels.get(tag.ROLE, "").removeprefix("gateway-")
                 endpoints[word] = EndpointSeen(word, f"http://127.0.0.1:{port}", port)
         volumes = self._volumes(ref, objects)
-        endpoints |= sites.observe_sites(self.engine, self.options, ref, nets, objects)
+        endpoints |= sites.observe_sites(self.engine, self.options, ref, nets, objects, live=live)
         return Observed(
             ref=ref,
             at=at,

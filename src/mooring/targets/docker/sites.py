@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from mooring.domain.model.desired import Endpoint, File, Resources
 from mooring.domain.model.identity import Identity, Ref, child
@@ -29,7 +30,12 @@ from mooring.targets.errors import Foreign, NameTaken, SiteRefused
 KIND = "Ingress"
 USER = (65532, 65532)
 RELOAD_S = 10.0
+REMEMBERED_S = 2.0
 Secret = Callable[[SecretKey], bytes]
+
+
+# What the files of an engine's ingress said, and when: every owner's pass asks, and they are read by an archive.
+_read: WeakKeyDictionary[Engine, tuple[float, str, dict[str, Mapping[str, Any]]]] = WeakKeyDictionary()
 
 
 def ingress_owner(options: DockerOptions) -> Ref:
@@ -78,14 +84,20 @@ def observe_sites(
     ref: Ref,
     nets: list[str],
     objects: dict[str, ObjectSeen],
+    *,
+    live: bool = True,
 ) -> dict[str, EndpointSeen]:
-    """Put the ingress and the sites of `ref` into `objects`; the endpoints that are served."""
+    """Put the ingress and the sites of `ref` into `objects`; the endpoints that are served.
+
+    Args:
+        live: read the files now; else what another process wrote into them is seen up to two seconds late.
+    """
     item = engine.container(options.ingress_name)
     if item is None:
         return {}
     labels = (item.get("Config") or {}).get("Labels") or {}
     running = bool(item["State"].get("Running"))
-    heads = read_sites(engine, options.ingress_name)
+    heads = _known_sites(engine, str(item["Id"]), options.ingress_name, live=live)
     attached = networks_of(item)
     hosts = {host: [head["kind"], head["namespace"], head["name"]] for head in heads.values() for host in head["hosts"]}
     objects[f"ingress {options.ingress_name}"] = ObjectSeen(
@@ -108,6 +120,21 @@ def observe_sites(
         if running:
             served[head["endpoint"]] = EndpointSeen(head["endpoint"], head["url"])
     return served
+
+
+def _known_sites(engine: Engine, container: str, name: str, *, live: bool) -> dict[str, Mapping[str, Any]]:
+    known = _read.get(engine)
+    if not live and known is not None and known[1] == container and time.monotonic() - known[0] < REMEMBERED_S:
+        return known[2]
+    begun = time.monotonic()
+    heads = read_sites(engine, name)
+    if _read.get(engine) is known:  # else a site was written meanwhile
+        _read[engine] = (begun, container, heads)
+    return heads
+
+
+def _forget(engine: Engine) -> None:
+    _read[engine] = (0.0, "", {})
 
 
 def read_sites(engine: Engine, name: str) -> dict[str, Mapping[str, Any]]:
@@ -193,6 +220,7 @@ def ensure_site(
         _delete(engine, options.ingress_name, [f"{name}.new", f"{name}.check"])
         raise SiteRefused(f"the ingress does not accept the endpoint {endpoint.name} of {ref}", details=words[-2000:])
     engine.upload(options.ingress_name, caddyfile.SITES, render_archive([_entry(f"{name}.caddy", text.encode())]))
+    _forget(engine)
     _delete(engine, options.ingress_name, [f"{name}.new", f"{name}.check"])
     reload_sites(engine, options.ingress_name)
 
@@ -209,6 +237,7 @@ def remove_site(engine: Engine, options: DockerOptions, name: str) -> None:
     if not item["State"].get("Running"):
         engine.start(ingress)
     _delete(engine, ingress, [f"{name}.{ending}" for ending in ("caddy", "new", "check", "crt", "key")])
+    _forget(engine)
     if read_sites(engine, ingress):
         reload_sites(engine, ingress)
         return
