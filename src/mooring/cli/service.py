@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mooring.cli.errors import NotRoot, SetupFailed
@@ -16,6 +16,7 @@ from mooring.drivers.files import write_file
 UNIT = "mooring-agent.service"
 UNIT_PATH = Path("/etc/systemd/system") / UNIT
 TIMEOUT_S = 900
+ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 
 _UNIT = """\
 [Unit]
@@ -26,7 +27,7 @@ After=network-online.target docker.service podman.socket
 [Service]
 Type=exec
 ExecStart={program} agent run
-Environment=MOORING_HOME={home}
+{environment}
 Restart=always
 RestartSec=5
 TimeoutStopSec=20
@@ -57,14 +58,17 @@ WantedBy=multi-user.target
 """
 
 
-def render_unit(program: Path, *, home: Path) -> str:
+def render_unit(program: Path, *, home: Path, environ: Mapping[str, str]) -> str:
     """The unit's text; paths are quoted as systemd reads them.
 
     Args:
         program: absolute path of `mooring`.
         home: the state directory.
+        environ: what says where the engine is goes along.
     """
-    return _UNIT.format(program=_quoted(program), home=_quoted(home))
+    kept = {"MOORING_HOME": str(home)} | {name: environ[name] for name in ENGINE_VARIABLES if environ.get(name)}
+    lines = [f"Environment={_quoted(f'{name}={value}')}" for name, value in kept.items()]
+    return _UNIT.format(program=_quoted(str(program)), home=_quoted(str(home)), environment="\n".join(lines))
 
 
 def program_path() -> Path:
@@ -137,6 +141,6 @@ def run_program(argv: Sequence[str], *, env: dict[str, str] | None = None) -> st
     return done.stdout
 
 
-def _quoted(path: Path) -> str:
-    text = str(path).replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
+def _quoted(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
     return f'"{text}"' if " " in text else text

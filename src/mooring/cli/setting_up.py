@@ -19,6 +19,7 @@ from mooring.cli.service import UNIT_PATH, install_service, program_path, render
 from mooring.drivers import host
 from mooring.drivers.docker.engine import Engine
 from mooring.drivers.settings import Settings, default_settings_path, load_settings
+from mooring.drivers.state import StateDir
 from mooring.errors import MooringError
 
 ENGINE_START_S = 60.0
@@ -65,8 +66,10 @@ def agent_steps(options: Options) -> list[Step]:
     from mooring.cli.context import home_of
 
     def act() -> None:
-        for _ in install_service(render_unit(program_path(), home=home_of(options))):
-            pass
+        home = home_of(options)
+        StateDir.open(home)  # the unit may write there only, so it has to be there
+        for line in install_service(render_unit(program_path(), home=home, environ=options.environ)):
+            sys.stderr.write(f"  {line}\n")
 
     def needless() -> str:
         if not Path("/run/systemd/system").is_dir():

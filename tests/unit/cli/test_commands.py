@@ -420,10 +420,12 @@ def test_agent_status_ends_with_3_when_none_runs(program: Program) -> None:
 
 def test_agent_unit_is_hardened_and_names_program_and_home(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mooring.cli.service.program_path", lambda: Path("/opt/my tools/mooring"))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/podman/podman.sock")
 
     text = program("agent", "install", "--dry-run").out
 
     assert 'ExecStart="/opt/my tools/mooring" agent run' in text
     assert f"Environment=MOORING_HOME={program.home}" in text
+    assert "Environment=DOCKER_HOST=unix:///run/podman/podman.sock" in text
     for line in ("ProtectSystem=strict", "NoNewPrivileges=yes", "Restart=always"):
         assert line in text

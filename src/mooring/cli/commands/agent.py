@@ -89,11 +89,14 @@ def install(options: Options, *, dry_run: bool) -> int:
     from mooring.cli.context import home_of
     from mooring.cli.output import print_text
     from mooring.cli.service import install_service, program_path, render_unit
+    from mooring.drivers.state import StateDir
 
-    unit = render_unit(program_path(), home=home_of(options))
+    home = home_of(options)
+    unit = render_unit(program_path(), home=home, environ=options.environ)
     if dry_run:
         print_text(unit.rstrip("\n"))
         return 0
+    StateDir.open(home)  # the unit may write there only, so it has to be there
     for line in install_service(unit):
         print_text(line)
     return 0

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `doctor` and `setup` find, on facts that are given to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mooring.cli import checks, setting_up
+from mooring.cli.checks import Check, EngineFound
+from mooring.cli.options import Options
+from mooring.drivers import host
+from mooring.drivers.host import Lookup, OsRelease
+from mooring.drivers.settings import Settings
+from mooring.errors import MooringError
+from tests.unit.cli.runner import Program
+
+HERE = EngineFound(local=True, root=Path("/var/lib/docker"), ingress_ports=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "verdict"), [(8.0, "ok"), (3.8, "ok"), (2.0, "warn")], ids=["plenty", "sold as 4 GB", "too little"]
+)
+def test_memory_is_judged(gigabytes: float, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "observe_memory_bytes", lambda: int(gigabytes * 10**9))
+
+    assert checks.check_memory().verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "verdict"), [(40, "ok"), (10, "warn"), (2, "fail")], ids=["plenty", "little", "nearly full"]
+)
+def test_disk_is_judged(gigabytes: int, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "observe_disk_free_bytes", lambda path: gigabytes * 10**9)
+
+    assert checks.check_disk(Path("/")).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("free", "needed", "engine", "verdict"),
+    [
+        pytest.param(True, True, HERE, "ok", id="free"),
+        pytest.param(False, True, HERE, "fail", id="taken and needed"),
+        pytest.param(False, False, HERE, "warn", id="taken and not needed yet"),
+        pytest.param(None, True, HERE, "warn", id="may not be tried"),
+        pytest.param(False, True, EngineFound(True, None, frozenset({80, 443})), "ok", id="ours"),
+        pytest.param(False, True, EngineFound(False, None, frozenset()), "warn", id="engine elsewhere"),
+        pytest.param(True, False, None, "ok", id="no engine yet"),
+    ],
+)
+def test_ports_are_judged(
+    free: bool | None, needed: bool, engine: EngineFound | None, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "observe_port_free", lambda port: free)
+
+    found = checks.check_ports(Settings(), engine, needed=needed)
+
+    assert [one.verdict for one in found] == [verdict, verdict]
+    assert all(one.mend for one in found if one.verdict != "ok")
+
+
+@pytest.mark.parametrize(
+    ("lookup", "verdict"),
+    [
+        pytest.param(Lookup(("192.0.2.1",)), "ok", id="found"),
+        pytest.param(Lookup((), "no such name", exists=False), "fail", id="there is no such name"),
+        pytest.param(Lookup((), "timed out", exists=None), "warn", id="nobody answers"),
+    ],
+)
+def test_host_names_are_judged(lookup: Lookup, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "observe_addresses", lambda name: lookup)
+
+    assert [one.verdict for one in checks.check_hosts(["a.example.com", "a.example.com"])] == [verdict]
+
+
+def test_engine_that_does_not_answer_is_a_failure_with_what_was_tried(tmp_path: Path) -> None:
+    check, found = checks.check_engine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+
+    assert (check.verdict, found) == ("fail", None)
+    assert "none.sock" in check.found
+    assert check.mend
+
+
+@pytest.mark.parametrize(("failing", "code"), [(False, 0), (True, 1)], ids=["all well", "one fails"])
+def test_doctor_ends_with_1_when_a_check_fails_and_says_how_to_mend(
+    failing: bool, code: int, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "check_engine", lambda environ: (Check("engine", "ok", "here"), HERE))
+    monkeypatch.setattr(checks, "check_ports", lambda *_, **__: [])
+    disk = Check("disk", "fail", "full", "Make room.") if failing else Check("disk", "ok", "empty")
+    monkeypatch.setattr(checks, "check_disk", lambda path: disk)
+
+    shown, data = program("doctor"), program("doctor", "-o", "json")
+
+    assert shown.code == data.code == code
+    assert ("Make room." in shown.out) is failing
+    assert {"name", "verdict", "found", "mend"} == set(json.loads(data.out)[0])
+
+
+def steps(home: Path) -> list[setting_up.Step]:
+    return setting_up.machine_steps(Options(home=home, environ={"DOCKER_HOST": f"unix://{home}/none.sock"}))
+
+
+def test_setup_installs_an_engine_only_where_it_knows_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(setting_up, "run_program", lambda argv, **_: ran.append(argv[0]))
+    monkeypatch.setattr(host, "observe_os_release", lambda: OsRelease(id="fedora", pretty_name="Fedora"))
+    engine = steps(tmp_path)[1]
+
+    assert engine.needless() == ""
+    with pytest.raises(MooringError, match="Fedora"):
+        engine.act()
+    assert ran == []
+
+
+def test_setup_installs_the_distributions_package_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(setting_up, "run_program", lambda argv, **_: ran.append(list(argv)))
+    monkeypatch.setattr(setting_up, "ENGINE_START_S", 0.0)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(host, "observe_os_release", lambda: OsRelease(id="ubuntu", id_like="debian"))
+
+    with pytest.raises(MooringError, match="does not answer"):
+        steps(tmp_path)[1].act()
+
+    assert ["apt-get", "install", "-y", "-qq", "docker.io"] in ran
+
+
+def test_setup_dry_run_says_each_step_and_does_none(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = program("setup", "--dry-run")
+
+    assert result.code == 0
+    assert all(words in result.out for words in ("docker.io", "engine image", "service", "odoo.yaml", "mooring apply"))
+    assert list(tmp_path.glob("*.yaml")) == []
+
+
+def test_setup_without_a_terminal_and_without_yes_does_nothing(program: Program) -> None:
+    result = program("setup", "--no-agent", "--no-instance")
+
+    assert result.code == 2
+    assert "MOOR-704" in result.err
