@@ -16,13 +16,16 @@ from typing import Any
 
 from bench.place import SPEC, Place
 from mooring.control.services import new_id
-from mooring.domain.model.identity import Ref
+from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.postgres.names import default_database_name
 from mooring.drivers.clock import SystemClock
 from mooring.drivers.documents import Document
 from mooring.drivers.sqlite_documents import SqliteDocuments
+from mooring.targets.docker.labels import owner_labels
 
 IMAGE = "mooring-bench-odoo:1"
+# An instance whose data is not there is never made anew.
+FILESTORE = "filestore"
 INSTANCE = "OdooInstance"
 # Web answers every request with 200; cron holds a connection to PostgreSQL, by which its probe knows it.
 PRETENDER = """#!/usr/bin/python3
@@ -74,7 +77,7 @@ def build_image(engine: Any) -> str:
 
 
 def add_instances(place: Place, name: str, *, count: int, image_id: str) -> tuple[str, ...]:
-    """Records for instances 2 to `count`, made from the one called `name`; their names."""
+    """Records for instances 2 to `count`, made from the one called `name`, and their empty volumes; their names."""
     return asyncio.run(_add(place, name, count=count, image_id=image_id))
 
 
@@ -102,7 +105,10 @@ async def _add(place: Place, name: str, *, count: int, image_id: str) -> tuple[s
         ]
         names = tuple(f"shop-{number:02}" for number in range(2, count + 1))
         for one in names:
-            await _put(documents, instance(model, one, image_id=image_id))
+            made = instance(model, one, image_id=image_id)
+            await _put(documents, made)
+            labels = owner_labels(made.ref, Identity(place.installation, made.id), FILESTORE)
+            place.engine.create_volume(child(made.ref, FILESTORE), labels=labels)
             for number, operation in enumerate(operations):
                 await _put(documents, copy_operation(operation, one, number))
         return names

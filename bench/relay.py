@@ -30,6 +30,7 @@ class Relay:
         self.seen: Counter[str] = Counter()
         self._real, self._own = real, own
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="relay", daemon=True)
@@ -56,20 +57,25 @@ class Relay:
         server = await asyncio.start_unix_server(self._client, str(self._own))
         self._ready.set()
         await self._stop.wait()
-        server.close()
-        # The end of the loop cancels what is left of open connections.
+        server.close()  # the end of the loop cancels what is left of open connections
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         real_reader, real_writer = await asyncio.open_unix_connection(str(self._real))
+        copies = {
+            asyncio.create_task(self._copy(reader, real_writer, counted=True)),
+            asyncio.create_task(self._copy(real_reader, writer, counted=False)),
+        }
+        self._open |= copies  # the loop itself would let them go
         try:
-            await asyncio.gather(
-                self._copy(reader, real_writer, counted=True),
-                self._copy(real_reader, writer, counted=False),
-                return_exceptions=True,
-            )
+            # Neither side ever says that it has said everything and still listens.
+            await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in (writer, real_writer):
-                one.close()
+            for one in copies:
+                one.cancel()
+            await asyncio.gather(*copies, return_exceptions=True)
+            self._open -= copies
+            for stream in (writer, real_writer):
+                stream.close()
 
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, counted: bool) -> None:
         while data := await source.read(65536):
@@ -78,11 +84,6 @@ class Relay:
                 self.seen[request_name(found[1].decode(), found[2].decode())] += 1
             sink.write(data)
             await sink.drain()
-        with contextlib.suppress(OSError):
-            if counted:
-                sink.write_eof()
-            else:
-                sink.close()
 
 
 @contextlib.contextmanager

@@ -55,5 +55,5 @@ _ALONE = (
 )
 _MANY = (
     "The same with records of further instances in the state directory: copies of the real one's, with its operations, "
-    "under names of their own. They are records only."
+    "under names of their own. Of them there are only records and empty volumes."
 )
