@@ -80,6 +80,11 @@ async def _rest(world: World) -> Picture:
     return await world.picture()
 
 
+async def _records(world: World) -> list[tuple[str, str]]:
+    """Every operation and how it ended."""
+    return [(one.type.value, one.phase) for one in await world.operations()]
+
+
 def _stride(every: int) -> list[object]:
     """All kills in `every` parts; the first is part of every run, the others of the full one."""
     marks = [() if part == 0 else (pytest.mark.full,) for part in range(every)]
@@ -96,7 +101,7 @@ async def test_operation_killed_at_any_effect_ends_wanted_or_as_before(
     before = await shop.picture()
     golden = shop.fork()
     await story.act(golden)
-    after = await _rest(golden)
+    after, carried_out = await _rest(golden), await _records(golden)
     ended = []
     for effect in range(part, MOST_EFFECTS, every):
         world = shop.fork()
@@ -115,6 +120,10 @@ async def test_operation_killed_at_any_effect_ends_wanted_or_as_before(
         except (AssertionError, MooringError) as error:
             raise AssertionError(f"killed before effect {effect}: {error}") from error
         assert ended[-1] in (before, after), f"killed before effect {effect}"
+        operations = await _records(world)
+        assert len(operations) <= len(carried_out), f"killed before effect {effect}: done again: {operations}"
+        if operations == carried_out:  # what is recorded as done is done
+            assert ended[-1] == after, f"killed before effect {effect}"
     else:
         raise AssertionError("it never ends")
     assert len(ended) >= 3
