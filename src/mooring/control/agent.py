@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from mooring.api.quantity import Duration
 from mooring.api.server import DatabaseServerSpec
 from mooring.control.operations import ALL_KINDS, Operation, list_operations, read_operation
-from mooring.control.reconcile import reconcile
+from mooring.control.reconcile import Pass, reconcile
 from mooring.control.send import send_due
 from mooring.control.servers import reconcile_server
 from mooring.control.services import Services
@@ -33,6 +33,9 @@ logger = logging.getLogger("mooring.agent")
 
 INSTANCE = "OdooInstance"
 SERVER = "DatabaseServer"
+# A pass that asks for another one sooner than this has moved something.
+HAPPENED_S = 0.1
+GROWTH = 1.1
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Pace:
         back_off_s: pauses after the first, second, … failure in a row; the last one stays.
         stop_s: how long passes may take to end after a stop.
         server_s: between looks at a server that does not answer yet.
+        slow_s: what the pause between passes grows to while an instance is not as it is wanted and nothing happens.
     """
 
     together: int = 4
@@ -54,6 +58,7 @@ class Pace:
     back_off_s: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
     stop_s: float = 8.0
     server_s: float = 1.0
+    slow_s: float = 5.0
 
 
 @dataclass
@@ -78,6 +83,7 @@ class _Agent:
     live: set[Ref] = field(default_factory=set)
     running: dict[Ref, asyncio.Task[None]] = field(default_factory=dict)
     known: dict[Ref, _Known] = field(default_factory=dict)
+    idle: dict[Ref, int] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def want(self, ref: Ref, after_s: float = 0.0, *, live: bool = False) -> None:
@@ -93,8 +99,11 @@ class _Agent:
         if ref.kind in ALL_KINDS:
             doc = await self.services.documents.get(ref)
             if doc is not None:
-                self.want(read_operation(doc).instance)
+                instance = read_operation(doc).instance
+                self.idle.pop(instance, None)
+                self.want(instance)
             return
+        self.idle.pop(ref, None)
         self.want(ref)
         if ref.kind == SERVER:
             for doc in await self.services.documents.list(INSTANCE):
@@ -165,10 +174,19 @@ class _Agent:
             self.known.pop(ref, None)
             return None
         await send_due(self.services, ref)
-        times = [result.requeue_s, await self._notification(ref), await self._forget_old(ref)]
+        times = [self._patience(ref, result), await self._notification(ref), await self._forget_old(ref)]
         if result.error is not None:
             self._say(ref, f"{result.error.code} {result.error.brief}", details="")
         return min((one for one in times if one is not None), default=None)
+
+    def _patience(self, ref: Ref, result: Pass) -> float | None:
+        """Seconds until the next pass: more and more while nothing happens, since what happens is heard in any case."""
+        asked = result.requeue_s
+        if result.settled or asked is None or asked < HAPPENED_S:
+            self.idle.pop(ref, None)
+            return asked
+        passes = self.idle[ref] = min(self.idle.get(ref, 0) + 1, 60)
+        return max(asked, min(asked * GROWTH**passes, self.pace.slow_s))
 
     async def _server(self, ref: Ref) -> float | None:
         doc = await self.services.documents.get(ref)

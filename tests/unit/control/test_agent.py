@@ -147,6 +147,23 @@ async def test_agent_comes_back_when_a_pass_wants_to_be_followed(services: Servi
     await stopped(task, stop)
 
 
+async def test_agent_with_one_that_never_serves_looks_at_it_more_and_more_rarely(
+    services: Services, passes: Passes
+) -> None:
+    await have(services, "a")
+    passes.answers = [replace(SETTLED, settled=False, requeue_s=0.1) for _ in range(1000)]
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_agent(services, stop, pace=replace(FAST, slow_s=0.3)))
+    await until(lambda: len(passes.seen) >= 12, seconds=10)
+    begun = len(passes.seen)
+    await asyncio.sleep(1.0)
+    looked = len(passes.seen) - begun
+    await until(lambda: len(passes.seen) > begun + looked)  # and goes on
+    await stopped(task, stop)
+
+    assert looked <= 5  # ten without a growing pause
+
+
 async def test_agent_works_on_a_few_at_once_and_never_twice_on_one(services: Services, passes: Passes) -> None:
     await have(services, *(f"i{number}" for number in range(10)))
     passes.seconds = 0.05
