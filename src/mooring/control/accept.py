@@ -95,6 +95,8 @@ def _refuse_unsupported(services: Services, manifests: Sequence[Resource]) -> No
             storage_class = one.spec.managed.storage_class if one.spec.managed else None
             if storage_class is not None and "filestore.storageClass" in capabilities.unsupported_fields:
                 sentences.append(f"{ref}: spec.managed.storageClass: the target {capabilities.name} cannot honour it.")
+            if one.spec.allowed_namespaces:
+                sentences.append(f"{ref}: spec.allowedNamespaces: instances cannot name another namespace's server yet.")
             if "templates" in one.spec.model_fields_set:
                 sentences.append(f"{ref}: spec.templates: this version of Mooring does not carry it out yet.")
     _raise(FieldUnsupported, sentences)
