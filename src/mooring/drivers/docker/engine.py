@@ -18,7 +18,7 @@ from typing import IO, Any, Generic, TypeVar
 import docker.errors
 
 from mooring.drivers.docker.archive import member_count, read_archive
-from mooring.drivers.docker.faults import explain, mapped, refusal, registry_refusal
+from mooring.drivers.docker.faults import explain, mapped, pulling, refusal, registry_refusal
 from mooring.drivers.docker.find import EngineAddress, open_client
 from mooring.drivers.errors import NoSuchObject
 
@@ -340,7 +340,7 @@ class Engine:
             return None
 
     def pull(self, name: str, *, login: Mapping[str, str] | None, idle_timeout_s: float) -> None:
-        """Get an image. Both engines also report failures inside a stream that began with 200.
+        """Get an image. Docker reports most failures before the stream, Podman inside one that began with 200.
 
         Raises:
             ImageNotFound: the registry does not have it.
@@ -351,15 +351,16 @@ class Engine:
         if not separator or "/" in tag:
             repository, tag = name, "latest"
         client: Any = open_client(self.address, timeout_s=idle_timeout_s)
+        # The library waits without end for a pull, whatever its client was told.
+        send = client.send
+        client.send = lambda request, **given: send(request, **{**given, "timeout": idle_timeout_s})
         try:
-            with mapped(f"get the image {name}"):
+            with pulling(name):
                 for message in client.pull(
                     repository, tag=tag, stream=True, decode=True, auth_config=dict(login) if login else None
                 ):
                     if "error" in message:
                         raise registry_refusal(name, str(message["error"]))
-        except docker.errors.APIError as fault:  # pragma: no cover - mapped() has turned it
-            raise registry_refusal(name, explain(fault)) from fault
         finally:
             client.close()
 

@@ -37,11 +37,34 @@ _TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
 )
 _REGISTRY_TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
     (DiskFull, ("no space left on device",)),
-    (RegistryDenied, ("unauthorized", "authentication required", "access denied", "denied:", "access forbidden")),
-    (ImageNotFound, ("manifest unknown", "not found: manifest", "name unknown", "does not exist")),
+    (
+        RegistryDenied,
+        ("unauthorized", "authentication required", "access denied", "denied:", "access forbidden", "403 forbidden"),
+    ),
+    (
+        ImageNotFound,
+        ("manifest unknown", "not found: manifest", "name unknown", "does not exist", "did not resolve to an alias"),
+    ),
     (
         RegistryUnreachable,
-        ("no such host", "dial tcp", "timeout", "timed out", "connection refused", "deadline exceeded", "tls:", "x509"),
+        (
+            "no such host",
+            "server misbehaving",
+            "dial tcp",
+            "no route to host",
+            "network is unreachable",
+            "connection reset",
+            "timeout",
+            "timed out",
+            "connection refused",
+            "request canceled",
+            "deadline exceeded",
+            "unexpected http status: 5",
+            "http response to https client",
+            "tls:",
+            "x509",
+            ": eof",
+        ),
     ),
 )
 # Podman answers 500 for an object that goes away while it is asked for.
@@ -74,6 +97,32 @@ def mapped(what: str) -> Iterator[None]:
         raise EngineUnreachable(f"could not {what}: the engine does not answer", details=str(fault)) from fault
     except _LOST as fault:
         raise EngineUnreachable(f"could not {what}: the engine does not answer", details=str(fault)) from fault
+
+
+@contextmanager
+def pulling(image: str) -> Iterator[None]:
+    """As `mapped`, for what a pull raises: its words are a registry's, and its silence is one's, too."""
+    with mapped(f"get the image {image}"):
+        try:
+            yield
+        except docker.errors.NotFound as fault:
+            found = registry_refusal(image, explain(fault))
+            if isinstance(found, EngineRefused):
+                found = ImageNotFound(f"could not get the image {image}: {_WHY[ImageNotFound]}", details=explain(fault))
+            raise found from fault
+        except docker.errors.APIError as fault:
+            raise registry_refusal(image, explain(fault)) from fault
+        except _LOST as fault:
+            if not _silent(fault):
+                raise
+            brief = f"could not get the image {image}: {_WHY[RegistryUnreachable]}"
+            raise RegistryUnreachable(brief, details=str(fault)) from fault
+
+
+def _silent(fault: Exception) -> bool:
+    """The engine has the request and says nothing; a lost connection says so at once."""
+    kinds = (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)
+    return isinstance(fault, kinds) or "read timed out" in str(fault).lower()
 
 
 def refusal(what: str, words: str) -> MooringError:
