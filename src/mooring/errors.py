@@ -95,7 +95,7 @@ class ConflictError(MooringError):
     default_resolution = "Wait for the other one to finish, then run the command again."
 
 
-class TimeoutExceeded(MooringError):  # noqa: N818 - the reason of a condition is read by people
+class TimeoutExceeded(MooringError):
     """The world did not follow in time."""
 
     code = "MOOR-005"

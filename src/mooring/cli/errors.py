@@ -11,7 +11,7 @@ from mooring.cli.style import Style
 from mooring.errors import ConflictError, FailedError, MooringError, NotFoundError, UsageError
 
 
-class UnknownTarget(UsageError):  # noqa: N818 - named as its reason
+class UnknownTarget(UsageError):
     """The target that was asked for is none that this version has."""
 
     code = "MOOR-700"
@@ -19,7 +19,7 @@ class UnknownTarget(UsageError):  # noqa: N818 - named as its reason
     default_resolution = "Use `-t docker`, or leave -t out."
 
 
-class FileUnreadable(UsageError):  # noqa: N818
+class FileUnreadable(UsageError):
     """A file that was named cannot be read."""
 
     code = "MOOR-701"
@@ -27,7 +27,7 @@ class FileUnreadable(UsageError):  # noqa: N818
     default_resolution = "Check the path and its rights; `-` reads standard input."
 
 
-class FileExists(ConflictError):  # noqa: N818
+class FileExists(ConflictError):
     """A file that should be written is there already; it was left alone."""
 
     code = "MOOR-702"
@@ -35,7 +35,7 @@ class FileExists(ConflictError):  # noqa: N818
     default_resolution = "Choose another name, or move the file away."
 
 
-class NotConfirmed(UsageError):  # noqa: N818
+class NotConfirmed(UsageError):
     """Something that cannot be taken back was not confirmed."""
 
     code = "MOOR-704"
@@ -43,7 +43,7 @@ class NotConfirmed(UsageError):  # noqa: N818
     default_resolution = "Add --yes, or run the command on a terminal and answer."
 
 
-class NoAddress(NotFoundError):  # noqa: N818
+class NoAddress(NotFoundError):
     """The instance has no address yet."""
 
     code = "MOOR-705"
@@ -51,7 +51,7 @@ class NoAddress(NotFoundError):  # noqa: N818
     default_resolution = "Wait until `mooring status` says Running, then run the command again."
 
 
-class NoServerHere(UsageError):  # noqa: N818
+class NoServerHere(UsageError):
     """The instance's database server is not run by Mooring, so that nothing can be run inside it."""
 
     code = "MOOR-706"
@@ -59,7 +59,7 @@ class NoServerHere(UsageError):  # noqa: N818
     default_resolution = "Use a client of your own with the address and secret that the manifest names."
 
 
-class SetupFailed(FailedError):  # noqa: N818
+class SetupFailed(FailedError):
     """A program that `mooring setup` or `mooring agent install` ran ended badly."""
 
     code = "MOOR-708"
@@ -67,7 +67,7 @@ class SetupFailed(FailedError):  # noqa: N818
     default_resolution = "Read the program's own words in the details, mend it, then run the command again: it resumes."
 
 
-class NotRoot(UsageError):  # noqa: N818
+class NotRoot(UsageError):
     """Something was asked for that only root may do."""
 
     code = "MOOR-709"
@@ -75,14 +75,14 @@ class NotRoot(UsageError):  # noqa: N818
     default_resolution = "Run the command again with sudo."
 
 
-class NothingToDo(NotFoundError):  # noqa: N818
+class NothingToDo(NotFoundError):
     """The file or the request names nothing to act on."""
 
     code = "MOOR-710"
     reason = "NothingToDo"
 
 
-class BadRequest(UsageError):  # noqa: N818
+class BadRequest(UsageError):
     """Options or arguments that do not go together."""
 
     code = "MOOR-711"
@@ -90,14 +90,14 @@ class BadRequest(UsageError):  # noqa: N818
     default_resolution = "Read the command's --help; nothing was changed."
 
 
-class OperationNotDone(FailedError):  # noqa: N818
+class OperationNotDone(FailedError):
     """An operation that was asked for did not succeed."""
 
     code = "MOOR-712"
     reason = "OperationNotDone"
 
 
-class SeveralErrors(MooringError):  # noqa: N818
+class SeveralErrors(MooringError):
     """More than one instance failed; each error is shown by itself.
 
     Attributes:

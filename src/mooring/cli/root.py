@@ -12,7 +12,7 @@ from mooring.cli.options import common_options
 from mooring.cli.table import COMMANDS, render_help
 
 
-class ReaderGone(Exception):  # noqa: N818 - no error: the reader of the output has seen enough
+class ReaderGone(Exception):
     """Standard output is closed. Click would take the pipe's own error for itself and exit with 1."""
 
 

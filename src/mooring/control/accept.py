@@ -12,8 +12,16 @@ from mooring.api.jobs import OdooUpgradeJob
 from mooring.api.meta import Resource
 from mooring.api.operation import OdooOperation
 from mooring.api.server import DatabaseServer, DatabaseServerSpec
-from mooring.control.errors import FieldUnsupported, ForeignData, ImmutableField, SharedResource, UnknownInstance
+from mooring.control.errors import (
+    FieldUnsupported,
+    ForeignData,
+    ImmutableField,
+    InstancePaused,
+    SharedResource,
+    UnknownInstance,
+)
 from mooring.control.events import Event
+from mooring.control.foresee import refuse_uncarriable
 from mooring.control.operations import ALL_KINDS
 from mooring.control.services import Services, instance_ref, new_id
 from mooring.control.teardown import recall_memory
@@ -61,6 +69,8 @@ async def accept_manifests(
     await _refuse_clashes(services, instances)
     await _refuse_orphans(services, manifests)
     await _refuse_other_release(services, manifests)
+    for one in instances:
+        await refuse_uncarriable(services, ref_of(one), one.spec, manifests)
     return [await _write(services, one, dry_run=dry_run) for one in manifests]
 
 
@@ -96,7 +106,9 @@ def _refuse_unsupported(services: Services, manifests: Sequence[Resource]) -> No
             if storage_class is not None and "filestore.storageClass" in capabilities.unsupported_fields:
                 sentences.append(f"{ref}: spec.managed.storageClass: the target {capabilities.name} cannot honour it.")
             if one.spec.allowed_namespaces:
-                sentences.append(f"{ref}: spec.allowedNamespaces: instances cannot name another namespace's server yet.")
+                sentences.append(
+                    f"{ref}: spec.allowedNamespaces: instances cannot name another namespace's server yet."
+                )
             if "templates" in one.spec.model_fields_set:
                 sentences.append(f"{ref}: spec.templates: this version of Mooring does not carry it out yet.")
     _raise(FieldUnsupported, sentences)
@@ -145,28 +157,39 @@ def _server_changes(existing: Document, new: DatabaseServerSpec) -> list[str]:
 
 async def _refuse_clashes(services: Services, instances: Sequence[OdooInstance]) -> None:
     known: dict[str, tuple[str, OdooInstanceSpec, str]] = {}
+    defaults = {
+        one.ref.namespace: one.ref.name
+        for one in await services.documents.list("DatabaseServer")
+        if one.spec.get("default") is True
+    }
+
+    def place(ref: Ref, spec: OdooInstanceSpec) -> str:
+        return database_place(ref, spec, default=defaults.get(ref.namespace, "default"))
+
     for doc in await services.documents.list("OdooInstance"):
         spec = OdooInstanceSpec.model_validate(doc.spec)
-        known[str(doc.ref)] = (str(doc.ref), spec, database_place(doc.ref, spec))
+        known[str(doc.ref)] = (str(doc.ref), spec, place(doc.ref, spec))
     for one in instances:
         ref = ref_of(one)
-        known[str(ref)] = (str(ref), one.spec, database_place(ref, one.spec))
+        known[str(ref)] = (str(ref), one.spec, place(ref, one.spec))
     sentences = [
         f"{ref_of(one)} and {clash.other} would share {clash.what}."
         for one in instances
-        for clash in find_clashes(
-            str(ref_of(one)), one.spec, database_place(ref_of(one), one.spec), list(known.values())
-        )
+        for clash in find_clashes(str(ref_of(one)), one.spec, place(ref_of(one), one.spec), list(known.values()))
     ]
     _raise(SharedResource, sentences)
 
 
-def database_place(ref: Ref, spec: OdooInstanceSpec) -> str:
-    """`server/database` as far as the spec says it; empty where only a secret knows."""
+def database_place(ref: Ref, spec: OdooInstanceSpec, *, default: str = "default") -> str:
+    """`server/database` as far as the spec says it; empty where only a secret knows.
+
+    Args:
+        default: name of the namespace's default server.
+    """
     if spec.database.external is not None:
         name = spec.database.name
         return f"{spec.database.external.host}:{spec.database.external.port}/{name}" if name else ""
-    server = "own:" + ref.name if spec.database.managed is not None else spec.database.server or "default"
+    server = "own:" + ref.name if spec.database.managed is not None else spec.database.server or default
     name = spec.database.name or default_database_name(namespace=ref.namespace, name=ref.name)
     return f"{ref.namespace}/{server}/{name}"
 
@@ -178,8 +201,11 @@ async def _refuse_orphans(services: Services, manifests: Sequence[Resource]) -> 
             continue
         name = spec_of(one)["instanceRef"]["name"]
         instance = instance_ref(one.namespace, name)
-        if instance not in in_file and await services.documents.get(instance) is None:
+        doc = await services.documents.get(instance)
+        if instance not in in_file and doc is None:
             raise UnknownInstance(f"{ref_of(one)} is for {instance}, which does not exist.")
+        if instance not in in_file and doc is not None and doc.spec.get("paused") is True:
+            raise InstancePaused(f"{instance} is paused, and {ref_of(one)} would wait without end.")
 
 
 async def _refuse_other_release(services: Services, manifests: Sequence[Resource]) -> None:

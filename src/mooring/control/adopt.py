@@ -29,7 +29,7 @@ from mooring.errors import ConflictError, NotFoundError, Retry
 INSTANCE, SERVER = "OdooInstance", "DatabaseServer"
 
 
-class AdoptionUnclear(ConflictError):  # noqa: N818 - the reason of a condition is read by people
+class AdoptionUnclear(ConflictError):
     """What is on the target belongs to other installations, and which one is meant cannot be told."""
 
     code = "MOOR-730"
@@ -38,7 +38,7 @@ class AdoptionUnclear(ConflictError):  # noqa: N818 - the reason of a condition 
     default_resolution = "Name the one whose state directory is lost with --installation ID."
 
 
-class NothingFound(NotFoundError):  # noqa: N818
+class NothingFound(NotFoundError):
     """Nothing on the target was made by Mooring."""
 
     code = "MOOR-731"

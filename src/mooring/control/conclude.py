@@ -12,13 +12,16 @@ from mooring.control import operations as ops
 from mooring.control.errors import OperationFailed, OperationStuck
 from mooring.control.events import Event
 from mooring.control.notify import queue_notification
+from mooring.control.outcomes import OUTCOME, dump_outcome
 from mooring.control.services import Services, update_status
 from mooring.control.work import Work
 from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.snapshot import decide_conditions, decide_warnings
 from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.advance import RESTARTS_THAT_FAIL
 from mooring.domain.operations.choose import is_held_back
+from mooring.domain.operations.errors import ReplicaDies
 from mooring.domain.operations.plan import PHASES, OperationType
 from mooring.errors import MooringError
 
@@ -56,7 +59,7 @@ async def conclude(
     pending: bool,
     wait_s: float | None,
 ) -> Pass:
-    """Write status, conditions and what the webhook is told; say what waiting would bring.
+    """Write status, conditions, what the pass came to and what the webhook is told; say what waiting would bring.
 
     Args:
         pending: the target still has something to change.
@@ -65,18 +68,19 @@ async def conclude(
     running = work.running
     state = work.ledger.state
     phase = PHASES[running[-1].type] if running else state.value
-    up_to_date = work.pinned is None or not work.ledger.runs or work.ledger.runs == work.pinned.release.digest
     before = str(work.doc.status.get("phase", ""))
     now = services.clock.now()
     warned = {text.split(" ")[0] for text in work.doc.status.get("warnings", ())}
+    result = _judge(services, work, seen, snapshot, phase=phase, pending=pending, wait_s=wait_s)
 
     def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
         value = _status(work, seen, status, phase=phase)
+        value[OUTCOME] = dump_outcome(generation=work.doc.generation, settled=result.settled, error=result.error)
         value["conditions"] = decide_conditions(
             state,
             snapshot,
             operation=phase if running else None,
-            up_to_date=up_to_date,
+            up_to_date=_up_to_date(work),
             previous={one["type"]: one for one in status.get("conditions", ())},
             generation=work.doc.generation,
             now=now,
@@ -93,11 +97,25 @@ async def conclude(
     for text in work.doc.status.get("warnings", ()):
         if text.split(" ")[0] not in warned:
             services.emit(Event(work.doc.ref, "warning", text))
+    return result
+
+
+def _judge(
+    services: Services,
+    work: Work,
+    seen: Observed,
+    snapshot: Snapshot,
+    *,
+    phase: str,
+    pending: bool,
+    wait_s: float | None,
+) -> Pass:
+    state, now = work.ledger.state, services.clock.now()
     error = final_error(work.ledger, work.operations, generation=work.doc.generation, deleting=work.deleting)
-    stuck = any(one.stuck for one in running)
-    busy = bool(running) and not all(one.stuck for one in running)
+    stuck = any(one.stuck for one in work.running)
+    busy = bool(work.running) and not all(one.stuck for one in work.running)
     # A release that is still being asked what it is may mean an upgrade, and one that was just asked has not begun it.
-    known = work.problem is not None or (work.pinned is not None and (up_to_date or not _upgradable(work)))
+    known = work.problem is not None or (work.pinned is not None and (_up_to_date(work) or not _upgradable(work)))
     if wait_s is not None and not busy:
         return Pass(state, phase, settled=False, requeue_s=0.0)  # one ended: the state of before it means nothing now
     idle = not busy and not work.due(services)
@@ -109,11 +127,26 @@ async def conclude(
         return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=work.problem)
     elif error is not None and idle and (stuck or is_settled(state, snapshot) or not work.ledger.provisioned):
         return Pass(state, phase, settled=True, requeue_s=_later(work, now), error=error)
+    elif idle and not pending and not settled and (dying := _dying(seen)) is not None:
+        return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=dying)
     if settled:
         return Pass(state, phase, settled=True, requeue_s=_later(work, now))
     if busy:
         return Pass(state, phase, settled=False, requeue_s=MOVING_S if wait_s is None else wait_s)
     return Pass(state, phase, settled=False, requeue_s=MOVING_S if pending else STARTING_S)
+
+
+def _dying(seen: Observed) -> ReplicaDies | None:
+    """The error for a process that ends again and again: waiting longer shows nothing new."""
+    for role in ("web", "cron"):
+        for one in seen.workload(role).replicas:
+            if not one.ready and one.restarts >= RESTARTS_THAT_FAIL:
+                return ReplicaDies(f"{one.name} ended {one.restarts} times after its start.", details=one.log_tail)
+    return None
+
+
+def _up_to_date(work: Work) -> bool:
+    return work.pinned is None or not work.ledger.runs or work.ledger.runs == work.pinned.release.digest
 
 
 def _later(work: Work, now: datetime) -> float | None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from mooring.control.conclude import final_error
-from mooring.control.errors import OperationFailed, OperationStuck, UnknownInstance
+from mooring.control.errors import UnknownInstance
 from mooring.control.events import Event
 from mooring.control.operations import list_operations
+from mooring.control.outcomes import OUTCOME, recorded_error
 from mooring.control.reconcile import Pass, reconcile
 from mooring.control.send import send_due
 from mooring.control.services import Services
@@ -48,6 +48,7 @@ async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float,
     until = services.clock.monotonic() + timeout_s
     lock = InstanceLock(services.locks, ref)
     told: Holder | None = None
+    trouble_since: float | None = None
     while True:
         agent = AgentLock(services.locks).holder()
         holder = agent or lock.try_acquire(command=command, now=services.clock.now())
@@ -58,10 +59,15 @@ async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float,
             services.emit(Event(ref, "warning", f"{ref} is being worked on by {holder}; following."))
             told = holder
         found = await _look(services, ref)
-        if found is not None and (agent is not None or lock.holder() is None):
+        if found is not None and found.settled and (agent is not None or lock.holder() is None):
             if found.error is not None:
                 raise found.error
             return found
+        trouble_since = None if found is None else trouble_since or services.clock.monotonic()
+        if trouble_since is not None and services.clock.monotonic() - trouble_since > TROUBLE_PATIENCE_S:
+            if found is not None and found.error is not None:
+                raise found.error
+            trouble_since = None
         _check_time(services, ref, until)
         await services.clock.sleep(0.5)
 
@@ -94,26 +100,24 @@ async def _execute(services: Services, ref: Ref, *, until: float, live: bool) ->
 
 
 async def _look(services: Services, ref: Ref) -> Pass | None:
-    """What the instance's record says, when it says that the present spec is settled."""
+    """What the record says of the last pass over the present spec; None while more is to come.
+
+    A pass that ended with an error which waiting may mend has an error, and is not settled.
+    """
     doc = await services.documents.get(ref)
     if doc is None:
         return Pass(State.DELETING, "Deleted", settled=True, requeue_s=None, gone=True)
     ledger = load_ledger(doc.status.get("ledger"))
+    outcome = doc.status.get(OUTCOME) or {}
     operations = await list_operations(services, ref)
-    busy = any(not one.ended for one in operations)
-    current = doc.status.get("observedGeneration") == doc.generation
-    phase = str(doc.status.get("phase", ""))
-    error = final_error(ledger, operations, generation=doc.generation, deleting=False)
-    if isinstance(error, OperationStuck):
-        return Pass(ledger.state, phase, settled=True, requeue_s=None, error=error)
-    if busy or not current or doc.deleted_at is not None or phase not in _SETTLED:
+    asked = any(not one.ended and not one.stuck and one.due(services.clock.now()) for one in operations)
+    if asked or outcome.get("generation") != doc.generation:
         return None
-    if error is None and (problem := doc.status.get("problem")):
-        error = OperationFailed(str(problem.get("brief", "")), resolution=problem.get("resolution"))
-    return Pass(ledger.state, phase, settled=True, requeue_s=None, error=error)
-
-
-_SETTLED = frozenset({"Running", "Stopped", "InitFailed", "UpgradeFailed", "Paused"})
+    error = recorded_error(doc.status)
+    settled = outcome.get("settled") is True and (error is not None or doc.deleted_at is None)
+    if not settled and error is None:
+        return None
+    return Pass(ledger.state, str(doc.status.get("phase", "")), settled=settled, requeue_s=None, error=error)
 
 
 def _check_time(services: Services, ref: Ref, until: float) -> None:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from mooring.errors import ConflictError, FailedError, NotFoundError, Retry, UsageError
 
 
-class UnknownInstance(NotFoundError):  # noqa: N818 - the reason of a condition is read by people
+class UnknownInstance(NotFoundError):
     """There is no such instance."""
 
     code = "MOOR-600"
     reason = "UnknownInstance"
 
 
-class UnknownServer(NotFoundError):  # noqa: N818
+class UnknownServer(NotFoundError):
     """There is no such database server."""
 
     code = "MOOR-601"
@@ -21,7 +21,7 @@ class UnknownServer(NotFoundError):  # noqa: N818
     default_resolution = "Apply a DatabaseServer of that name, or leave database.server out."
 
 
-class FieldUnsupported(UsageError):  # noqa: N818
+class FieldUnsupported(UsageError):
     """A field is set that this target, or this version of Mooring, cannot honour."""
 
     code = "MOOR-602"
@@ -29,7 +29,7 @@ class FieldUnsupported(UsageError):  # noqa: N818
     default_resolution = "Remove the field: leaving it in would promise something that does not happen."
 
 
-class ImmutableField(UsageError):  # noqa: N818
+class ImmutableField(UsageError):
     """A field is changed that cannot change once it is set."""
 
     code = "MOOR-603"
@@ -37,7 +37,7 @@ class ImmutableField(UsageError):  # noqa: N818
     default_resolution = "Set it back to what it was; another value needs another instance."
 
 
-class SharedResource(ConflictError):  # noqa: N818
+class SharedResource(ConflictError):
     """Two instances would use one host, one port or one database."""
 
     code = "MOOR-604"
@@ -46,7 +46,7 @@ class SharedResource(ConflictError):  # noqa: N818
     default_resolution = "Give one of them another one."
 
 
-class SeriesMismatch(UsageError):  # noqa: N818
+class SeriesMismatch(UsageError):
     """The release is of another Odoo series than the data or the manifest says."""
 
     code = "MOOR-605"
@@ -54,7 +54,7 @@ class SeriesMismatch(UsageError):  # noqa: N818
     default_resolution = "Use a release of the same series; `-u` cannot move a database to another one."
 
 
-class NamespaceNotAllowed(UsageError):  # noqa: N818
+class NamespaceNotAllowed(UsageError):
     """A server does not serve this namespace."""
 
     code = "MOOR-606"
@@ -62,7 +62,7 @@ class NamespaceNotAllowed(UsageError):  # noqa: N818
     default_resolution = "Add the namespace to the server's allowedNamespaces."
 
 
-class OperationFailed(FailedError):  # noqa: N818
+class OperationFailed(FailedError):
     """An operation ended without success; the instance is as it was before, or says otherwise."""
 
     code = "MOOR-607"
@@ -70,7 +70,7 @@ class OperationFailed(FailedError):  # noqa: N818
     default_resolution = "Correct the cause; then apply the corrected manifest, or `mooring operations retry`."
 
 
-class OperationStuck(FailedError):  # noqa: N818
+class OperationStuck(FailedError):
     """An operation could not be taken back either; the instance is held until a person decides."""
 
     code = "MOOR-608"
@@ -78,7 +78,7 @@ class OperationStuck(FailedError):  # noqa: N818
     default_resolution = "Mend what the error names, then `mooring operations retry`; nothing is lost meanwhile."
 
 
-class UnknownOperation(NotFoundError):  # noqa: N818
+class UnknownOperation(NotFoundError):
     """There is no such operation."""
 
     code = "MOOR-609"
@@ -86,7 +86,7 @@ class UnknownOperation(NotFoundError):  # noqa: N818
     default_resolution = "`mooring operations list NAME` shows those there are."
 
 
-class NothingToReturnTo(UsageError):  # noqa: N818
+class NothingToReturnTo(UsageError):
     """There is no earlier release with its data."""
 
     code = "MOOR-610"
@@ -94,7 +94,7 @@ class NothingToReturnTo(UsageError):  # noqa: N818
     default_resolution = "A rollback is possible after an upgrade, until the next one."
 
 
-class NotInitialized(ConflictError):  # noqa: N818
+class NotInitialized(ConflictError):
     """The operation needs a database that Odoo has initialized."""
 
     code = "MOOR-611"
@@ -102,7 +102,7 @@ class NotInitialized(ConflictError):  # noqa: N818
     default_resolution = "Wait for `mooring status` to say Running, then ask again."
 
 
-class NameNotConfirmed(UsageError):  # noqa: N818
+class NameNotConfirmed(UsageError):
     """Data is thrown away only when its name is given again."""
 
     code = "MOOR-612"
@@ -110,7 +110,7 @@ class NameNotConfirmed(UsageError):  # noqa: N818
     default_resolution = "Give the instance's name with --purge; without --purge the data stays."
 
 
-class ForeignData(ConflictError):  # noqa: N818
+class ForeignData(ConflictError):
     """Volumes of this name belong to another installation of Mooring."""
 
     code = "MOOR-613"
@@ -119,14 +119,14 @@ class ForeignData(ConflictError):  # noqa: N818
     default_resolution = "Choose another name, or take them over with `mooring adopt`."
 
 
-class OperationExcluded(ConflictError):  # noqa: N818
+class OperationExcluded(ConflictError):
     """Another operation of this instance excludes this one."""
 
     code = "MOOR-614"
     reason = "OperationExcluded"
 
 
-class ServerFailed(FailedError):  # noqa: N818
+class ServerFailed(FailedError):
     """The database server does not come up."""
 
     code = "MOOR-615"
@@ -135,7 +135,15 @@ class ServerFailed(FailedError):  # noqa: N818
     default_resolution = "The end of its log says why; `mooring logs --server` shows all of it."
 
 
-class AddonsMissing(UsageError):  # noqa: N818
+class InstancePaused(UsageError):
+    """The instance is paused: Mooring looks at it and touches nothing."""
+
+    code = "MOOR-619"
+    reason = "InstancePaused"
+    default_resolution = "Set spec.paused to false and apply the manifest, then ask again."
+
+
+class AddonsMissing(UsageError):
     """A folder of add-ons is not there, or holds none."""
 
     code = "MOOR-616"

@@ -10,6 +10,7 @@ from mooring.control import operations as ops
 from mooring.control.events import Event
 from mooring.control.notify import queue_ending
 from mooring.control.runner import run_moves
+from mooring.control.send import send_due
 from mooring.control.services import Services, update_status
 from mooring.control.teardown import forget_instance
 from mooring.control.work import Work, save_ledger
@@ -43,7 +44,15 @@ async def operate(
             await save_ledger(services, work, ledger)
 
         result = await run_moves(
-            services, operation, work.ledger, seen, wanted=wanted, pending=pending, removed=removed, save=save
+            services,
+            operation,
+            work.ledger,
+            seen,
+            wanted=wanted,
+            pending=pending,
+            removed=removed,
+            save=save,
+            server_ready=work.access is None or work.access.ready,
         )
         work.ledger = result.ledger
         if result.outcome is None:
@@ -66,6 +75,7 @@ async def operate(
         text = f"{operation.type} {outcome.outcome}"
         services.emit(Event(work.doc.ref, "phase" if outcome.outcome == "succeeded" else "warning", text))
         if operation.type is OperationType.DELETE and outcome.outcome == "succeeded":
+            await send_due(services, work.doc.ref)  # the record goes now, and the queue with it
             await forget_instance(services, work.doc, work.spec, purge=operation.doc.spec.get("purge") is True)
             return None, True
         waits.append(0.0)

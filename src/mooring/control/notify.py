@@ -21,7 +21,7 @@ _PAUSES_S = (1, 5, 15, 60, 300)
 def queue_notification(
     waiting: Sequence[Mapping[str, Any]], ref: Ref, *, before: str, after: str, now: datetime
 ) -> list[dict[str, Any]]:
-    """The queue with one more: {id, body, attempts, notBefore}."""
+    """The queue with one more: {id, event, body, attempts, notBefore}."""
     body = {
         "kind": ref.kind,
         "namespace": ref.namespace,
@@ -30,7 +30,13 @@ def queue_notification(
         "previousPhase": before,
         "time": rfc3339(now),
     }
-    entry = {"id": f"{ref.name}-{now.timestamp():.6f}", "body": body, "attempts": 0, "notBefore": now.isoformat()}
+    entry = {
+        "id": f"{ref.name}-{now.timestamp():.6f}",
+        "event": "PhaseChanged",
+        "body": body,
+        "attempts": 0,
+        "notBefore": now.isoformat(),
+    }
     return [*(dict(one) for one in waiting), entry][-KEEP:]
 
 
@@ -52,7 +58,20 @@ def queue_ending(
         "operation": {"type": operation, "name": name, "phase": outcome, "message": message},
         "time": rfc3339(now),
     }
-    entry = {"id": f"{name}-{outcome}", "body": body, "attempts": 0, "notBefore": now.isoformat()}
+    entry = {
+        "id": f"{name}-{outcome}",
+        "event": "OperationEnded",
+        "body": body,
+        "attempts": 0,
+        "notBefore": now.isoformat(),
+    }
+    return [*(dict(one) for one in waiting), entry][-KEEP:]
+
+
+def _queued(
+    waiting: Sequence[Mapping[str, Any]], message: str, event: str, body: Mapping[str, Any], now: datetime
+) -> list[dict[str, Any]]:
+    entry = {"id": message, "event": event, "body": dict(body), "attempts": 0, "notBefore": now.isoformat()}
     return [*(dict(one) for one in waiting), entry][-KEEP:]
 
 
@@ -64,11 +83,18 @@ def due(waiting: Sequence[Mapping[str, Any]], now: datetime) -> Mapping[str, Any
     return first if datetime.fromisoformat(first["notBefore"]) <= now else None
 
 
-def after_attempt(waiting: Sequence[Mapping[str, Any]], *, sent: bool, now: datetime) -> list[dict[str, Any]]:
-    """The queue after the first was tried: without it, or with its next time."""
+def after_attempt(
+    waiting: Sequence[Mapping[str, Any]], *, sent: bool, retry: bool, now: datetime
+) -> list[dict[str, Any]]:
+    """The queue after the first was tried: without it, or with its next time.
+
+    Args:
+        sent: the receiver took it.
+        retry: it may take it later; False is a refusal by its own words.
+    """
     first, *rest = (dict(one) for one in waiting)
     attempts = int(first["attempts"]) + 1
-    if sent or attempts >= GIVE_UP_AFTER:
+    if sent or not retry or attempts >= GIVE_UP_AFTER:
         return rest
     pause = _PAUSES_S[min(attempts, len(_PAUSES_S)) - 1]
     return [{**first, "attempts": attempts, "notBefore": (now + timedelta(seconds=pause)).isoformat()}, *rest]

@@ -3,34 +3,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mooring.api.instance import OdooInstance, OdooInstanceSpec
 from mooring.api.meta import Resource
-from mooring.api.server import DatabaseServerSpec
-from mooring.control.accept import accept_manifests, ref_of
+from mooring.api.server import DatabaseServer, DatabaseServerSpec
+from mooring.control.accept import accept_manifests
+from mooring.control.dry import Unasked, dry_services
+from mooring.control.events import Event
+from mooring.control.operations import list_operations
+from mooring.control.plan_operations import PlannedOperation, plan_operations
 from mooring.control.releases import check_version
-from mooring.control.servers import find_existing_server, server_desired
-from mooring.control.services import Services
+from mooring.control.servers import describe_access, find_existing_server, find_server, server_desired
+from mooring.control.services import Services, ensure_passwords
 from mooring.control.subjects import describe_subject
+from mooring.control.work import Work
 from mooring.domain.instance.desired import decide_desired
-from mooring.domain.instance.ledger import Ledger, load_ledger
+from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.lifecycle import State, output
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Change
 from mooring.domain.operations.plan import NO_HOLD
+from mooring.domain.postgres.bootstrap import SUPERUSER
+from mooring.domain.server.desired import server_secret
 from mooring.drivers.documents import Document
+
+NOT_ENFORCED = "{field} {size} is compared with the free space, not enforced."
 
 
 @dataclass(frozen=True)
-class PlannedOperation:
-    """An operation that would begin, and what it means for users."""
+class ServerChanges:
+    """What becomes of a managed server."""
 
-    type: str
-    reason: str
-    consequence: str
+    changes: tuple[Change, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class InstancePlan:
         record: `created`, `changed` or `unchanged`.
         unknown: what cannot be said before something else has happened, one sentence each.
         notes: what the user should know, such as unknown odoo.conf keys.
+        servers: what becomes of the managed server of an instance; empty in what `plan_manifests` returns.
     """
 
     ref: Ref
@@ -49,6 +58,7 @@ class InstancePlan:
     operations: tuple[PlannedOperation, ...] = ()
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    servers: Mapping[Ref, ServerChanges] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -57,84 +67,118 @@ class InstancePlan:
 
 
 async def plan_manifests(services: Services, manifests: Sequence[Resource]) -> list[InstancePlan]:
-    """Check and compare; changes nothing.
+    """Check and compare; changes nothing: the manifests are written to records that are forgotten afterwards.
 
     Raises:
         As `accept_manifests`; also what the spec's configuration is refused for.
+        UnknownServer: an instance names a server that does not exist.
     """
-    written = await accept_manifests(services, manifests, dry_run=True)
+    events: list[Event] = []
+    dry = dry_services(services, listener=events.append)
+    written = await accept_manifests(dry, manifests)
     plans: list[InstancePlan] = []
     for manifest, one in zip(manifests, written, strict=True):
-        ref = ref_of(manifest)
         if isinstance(manifest, OdooInstance):
-            plans.append(await _plan_instance(services, ref, manifest.spec, one.doc, one.change))
+            plan = await _plan_instance(dry, manifest.spec, one.doc, one.change)
+        elif isinstance(manifest, DatabaseServer):
+            plan = await _plan_server(dry, manifest.spec, one.doc.ref, one.change)
         else:
-            plans.append(InstancePlan(ref, one.change, notes=_notes_of(manifest)))
-    return plans
+            plan = InstancePlan(one.doc.ref, one.change)
+        told = tuple(event.text for event in events if event.kind == "warning" and event.ref == plan.ref)
+        plans.append(replace(plan, notes=(*told, *plan.notes)))
+    named = {one.ref for one in plans}
+    # A server with a manifest of its own in the same file says itself what becomes of it.
+    return [replace(one, servers={}, **_with_servers(one, named)) for one in plans]
 
 
-async def _plan_instance(
-    services: Services, ref: Ref, spec: OdooInstanceSpec, doc: Document, record: str
-) -> InstancePlan:
-    existing = await services.documents.get(ref)
-    ledger = load_ledger(existing.status.get("ledger")) if existing else Ledger()
+def _with_servers(plan: InstancePlan, named: set[Ref]) -> dict[str, Any]:
+    others = [found for ref, found in plan.servers.items() if ref not in named]
+    changes = [change for found in others for change in found.changes]
+    unknown = [text for found in others for text in found.unknown]
+    return {"changes": (*changes, *plan.changes), "unknown": (*unknown, *plan.unknown)}
+
+
+async def _plan_instance(dry: Services, spec: OdooInstanceSpec, doc: Document, record: str) -> InstancePlan:
+    ref = doc.ref
     if spec.paused:
         return InstancePlan(ref, record, notes=("spec.paused: Mooring looks, and touches nothing.",))
-    operations = _operations(services, spec, ledger, generation=_generation(existing, doc))
-    changes: list[Change] = []
-    unknown: list[str] = []
-    server = await find_existing_server(services, ref, spec)
-    if server is None and spec.database.external is None:
-        changes.append(Change("create", "DatabaseServer default", "no server is the default yet"))
-    elif server is not None:
-        wanted = await server_desired(services, server)
-        if wanted is not None:
-            changes += services.target.diff(wanted, await services.target.observe(server, live=True))
+    ledger = load_ledger(doc.status.get("ledger"))
+    servers: dict[Ref, ServerChanges] = {}
+    where: Ref | None = None
+    if spec.database.external is None:
+        fresh = await find_existing_server(dry, ref, spec) is None
+        where = await find_server(dry, ref, spec)
+        found = await describe_access(dry, ref, spec, where)
+        if found.server.managed:
+            servers[where] = await _server_changes(dry, where, fresh=fresh)
+    else:
+        found = await describe_access(dry, ref, spec, None)
+    pinned = ledger.release(ledger.wanted) if ledger.wanted_source == (spec.image or dry.defaults.image) else None
+    if pinned is not None:
+        check_version(spec, pinned)
+    identity = Identity(dry.installation, doc.id)
+    work = Work(doc, spec, ledger, identity, await list_operations(dry, ref), access=found, pinned=pinned)
     release = ledger.release(ledger.runs) or ledger.release(ledger.wanted)
-    if release is None:
+    notes: tuple[str, ...] = ()
+    if release is not None:
+        work.subject, notes = await describe_subject(dry, ref, identity, spec, ledger, release, where)
+    seen = await dry.target.observe(ref, live=True)
+    operations = plan_operations(dry, work, seen)
+    changes: Sequence[Change] = ()
+    unknown: list[str] = []
+    if work.subject is None:
         unknown.append("The release has to be asked what it is before its processes can be planned.")
-        return InstancePlan(ref, record, tuple(changes), operations, tuple(unknown))
-    check_version(spec, release)
-    subject, notes = await describe_subject(
-        services, ref, Identity(services.installation, doc.id), spec, ledger, release, server
-    )
-    running = output(State.RUNNING if ledger.initialized else State.PROVISIONING)
-    if ledger.stopped or spec.replicas == 0:
-        running = output(State.STOPPED)
-    desired = decide_desired(subject, running, NO_HOLD)
-    seen = await services.target.observe(ref, live=True)
-    changes += services.target.diff(desired, seen)
-    return InstancePlan(ref, record, tuple(changes), operations, tuple(unknown), tuple(notes))
+    else:
+        running = output(State.RUNNING if ledger.initialized else State.PROVISIONING)
+        if ledger.stopped or spec.replicas == 0:
+            running = output(State.STOPPED)
+        changes = dry.target.diff(decide_desired(work.subject, running, NO_HOLD), seen)
+        if pinned is None:
+            unknown.append(f"What {spec.image or dry.defaults.image} is will be known when it was looked up.")
+    notes = (*_size_notes(dry, spec), *notes)
+    return InstancePlan(ref, record, tuple(changes), operations, tuple(unknown), notes, servers)
 
 
-def _operations(
-    services: Services, spec: OdooInstanceSpec, ledger: Ledger, *, generation: int
-) -> tuple[PlannedOperation, ...]:
-    if not ledger.initialized:
-        steps = [PlannedOperation("Provision", "role and database are made", "none")]
-        if spec.init.enabled:
-            modules = ", ".join(spec.init.modules)
-            steps.append(PlannedOperation("Init", f"Odoo installs {modules}", "none"))
-        return tuple(steps)
-    wanted = spec.image or services.defaults.image
-    if wanted == ledger.wanted_source:
-        return ()
-    if not spec.auto_upgrade.enabled:
-        return ()
-    del generation
-    return (PlannedOperation("Upgrade", f"{ledger.wanted_source} becomes {wanted}, -u all", "downtime"),)
+async def _plan_server(dry: Services, spec: DatabaseServerSpec, ref: Ref, record: str) -> InstancePlan:
+    if spec.managed is None:
+        return InstancePlan(ref, record)
+    found = await _server_changes(dry, ref, fresh=False)
+    notes: list[str] = []
+    if not dry.target.capabilities.enforces_size:
+        notes.append(NOT_ENFORCED.format(field="storageSize", size=spec.managed.storage_size))
+    users = [
+        one.ref.name
+        for one in await dry.documents.list("OdooInstance")
+        if await find_existing_server(dry, one.ref, OdooInstanceSpec.model_validate(one.spec)) == ref
+    ]
+    if users and any(change.consequence != "none" for change in found.changes):
+        notes.append(f"These instances use it, and their users notice: {', '.join(users)}.")
+    return InstancePlan(ref, record, found.changes, unknown=found.unknown, notes=tuple(notes))
 
 
-def _generation(existing: Document | None, doc: Document) -> int:
-    return doc.generation if existing is None else existing.generation
+async def _server_changes(dry: Services, where: Ref, *, fresh: bool) -> ServerChanges:
+    """What becomes of a managed server when its record is as `dry` has it."""
+    changes = [Change("create", f"DatabaseServer {where.name}", "it is made at first need")] if fresh else []
+    await ensure_passwords(dry, server_secret(where), {"user": SUPERUSER, "password": None})
+    try:
+        wanted = await server_desired(dry, where)
+    except Unasked:
+        return ServerChanges(tuple(changes), (f"The image of {where} has to be asked what it is first.",))
+    if wanted is not None:
+        changes += dry.target.diff(wanted, await dry.target.observe(where, live=True))
+    return ServerChanges(tuple(changes))
 
 
-def _notes_of(manifest: Resource) -> tuple[str, ...]:
-    spec = manifest.spec
-    if isinstance(spec, DatabaseServerSpec) and spec.managed is not None:
-        size = spec.managed.storage_size
-        return (f"storageSize {size} is compared with the free space, not enforced.",)
-    return ()
+def _size_notes(dry: Services, spec: OdooInstanceSpec) -> list[str]:
+    if dry.target.capabilities.enforces_size:
+        return []
+    notes: list[str] = []
+    managed = spec.database.managed
+    if "storage_size" in spec.filestore.model_fields_set:
+        notes.append(NOT_ENFORCED.format(field="filestore.storageSize", size=spec.filestore.storage_size))
+    if managed is not None and "storage_size" in managed.model_fields_set:
+        notes.append(NOT_ENFORCED.format(field="database.managed.storageSize", size=managed.storage_size))
+    return notes
 
 
 def plan_json(plans: Sequence[InstancePlan]) -> list[dict[str, Any]]:

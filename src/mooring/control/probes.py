@@ -9,7 +9,7 @@ from mooring.errors import FailedError
 from mooring.targets.errors import TaskInterrupted
 
 
-class ProbeFailed(FailedError):  # noqa: N818 - the reason of a condition is read by people
+class ProbeFailed(FailedError):
     """A release could not be asked what it is."""
 
     code = "MOOR-617"

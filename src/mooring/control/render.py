@@ -42,7 +42,7 @@ Format = Literal["compose", "quadlet"]
 README = "README.txt"
 
 
-class NotApplied(ConflictError):  # noqa: N818 - named as its reason
+class NotApplied(ConflictError):
     """What the instance runs is not known yet: its image, or its server's, was never asked what it is."""
 
     code = "MOOR-347"

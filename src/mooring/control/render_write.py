@@ -15,7 +15,7 @@ from mooring.errors import ConflictError, Retry
 from mooring.targets.docker.rendering import StackFolder
 
 
-class FolderTaken(ConflictError):  # noqa: N818 - named as its reason
+class FolderTaken(ConflictError):
     """The folder to write into holds something already; nothing was written."""
 
     code = "MOOR-348"

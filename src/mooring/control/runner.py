@@ -35,6 +35,7 @@ from mooring.domain.operations.plan import Gone, Hold, Note, Plan, Step
 from mooring.domain.task import TaskState
 
 MOVES_A_PASS = 100
+SERVER_WAIT_S = 0.5
 REMOVE_OBJECTS = "remove-objects"
 _STATES = {
     "intended": "started",
@@ -88,6 +89,7 @@ async def run_moves(
     pending: bool,
     removed: bool,
     save: SaveLedger,
+    server_ready: bool,
 ) -> Advance:
     """Move by move until the world has to follow.
 
@@ -98,6 +100,7 @@ async def run_moves(
         pending: the target still has something to change.
         removed: nothing of the instance is left but its volumes.
         save: writes the ledger, before the record that it belongs to.
+        server_ready: the database server answers; until it does no task starts, as after a reboot it would only fail.
 
     Raises:
         JournalConflict: another runner wrote; nothing was done twice.
@@ -116,12 +119,15 @@ async def run_moves(
             wanted=wanted,
             pending=pending,
             purged=purged,
-            cancelled=bool(operation.doc.status.get("cancel")) or operation.overdue(services.clock.now()),
+            cancelled=bool(operation.doc.status.get("cancel")),
+            overdue=operation.overdue(services.clock.now()),
             retries=int(operation.doc.status.get("retries", 0)),
         )
         move = advance(plan, log, seen, services.clock.now())
         match move:
             case Start(task):
+                if not server_ready:
+                    return Advance(operation, accepted, ledger, wait_s=SERVER_WAIT_S)
                 await services.target.start(task)
                 return Advance(operation, accepted, ledger, wait_s=0.2)
             case Cancel(task_name):

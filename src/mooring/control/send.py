@@ -8,13 +8,13 @@ from typing import Any
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control.events import Event
-from mooring.control.notify import after_attempt, due
+from mooring.control.notify import GIVE_UP_AFTER, after_attempt, due
 from mooring.control.services import Services, update_status
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
 from mooring.drivers.documents import VersionConflict
 from mooring.drivers.webhook import Outcome, post_webhook
-from mooring.errors import MooringError
+from mooring.errors import MooringError, Retry
 
 
 async def send_due(services: Services, ref: Ref) -> None:
@@ -32,16 +32,18 @@ async def send_due(services: Services, ref: Ref) -> None:
             delivery = await post_webhook(
                 str(webhook.url),
                 entry["body"],
-                event="PhaseChanged",
+                event=entry.get("event", "PhaseChanged"),
                 delivery=entry["id"],
                 token=await _token(services, ref),
             )
-            sent, problem = delivery.outcome is Outcome.DELIVERED, str(delivery)
+            sent, retry, problem = delivery.outcome is Outcome.DELIVERED, delivery.retry, str(delivery)
         except MooringError as error:
-            sent, problem = False, error.brief
+            sent, retry, problem = False, error.retry is not Retry.NEVER, error.brief
         if not sent:
-            services.emit(Event(ref, "warning", f"A notification was not taken: {problem} It is tried again."))
-        queue = after_attempt(waiting, sent=sent, now=services.clock.now())
+            last = not retry or int(entry["attempts"]) + 1 >= GIVE_UP_AFTER
+            then = "It is given up." if last else "It is tried again."
+            services.emit(Event(ref, "warning", f"A notification was not taken: {problem} {then}"))
+        queue = after_attempt(waiting, sent=sent, retry=retry, now=services.clock.now())
 
         def change(status: Mapping[str, Any], queue: list[dict[str, Any]] = queue) -> Mapping[str, Any]:
             return {**status, "notifications": queue}

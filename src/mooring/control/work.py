@@ -13,6 +13,7 @@ from typing import Any
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
 from mooring.control.errors import SeriesMismatch
+from mooring.control.outcomes import OUTCOME, dump_outcome
 from mooring.control.releases import pin_release
 from mooring.control.runner import REMOVE_OBJECTS
 from mooring.control.servers import Access, access
@@ -30,7 +31,7 @@ from mooring.domain.model.observed import Observed
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.plan import Hold, OperationType
 from mooring.drivers.documents import Document
-from mooring.errors import MooringError
+from mooring.errors import MooringError, Retry
 
 
 @dataclass
@@ -119,6 +120,7 @@ async def note_problem(services: Services, work: Work, error: MooringError) -> N
             **status,
             "phase": status.get("phase", State.PROVISIONING.value),
             "problem": error.to_json(),
+            OUTCOME: dump_outcome(generation=work.doc.generation, settled=error.retry is Retry.NEVER, error=error),
             "ledger": dump_ledger(work.ledger),
         }
 

@@ -20,7 +20,7 @@ from mooring.domain.model.identity import Ref
 from mooring.errors import ConflictError, Retry
 
 
-class VersionConflict(ConflictError):  # noqa: N818 - the reason of a condition is read by people
+class VersionConflict(ConflictError):
     """The document is not at the version that the writer read; nothing was written."""
 
     code = "MOOR-500"

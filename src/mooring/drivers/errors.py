@@ -9,7 +9,7 @@ from __future__ import annotations
 from mooring.errors import ConflictError, FailedError, NotFoundError, Retry
 
 
-class EngineUnreachable(FailedError):  # noqa: N818 - the reason of a condition is read by people
+class EngineUnreachable(FailedError):
     """Nobody answers where the engine should be."""
 
     code = "MOOR-301"
@@ -18,7 +18,7 @@ class EngineUnreachable(FailedError):  # noqa: N818 - the reason of a condition 
     default_resolution = "Start the engine (`systemctl start docker`, or podman.socket) or point DOCKER_HOST at it."
 
 
-class EngineRefused(FailedError):  # noqa: N818
+class EngineRefused(FailedError):
     """The engine answered, and would not do it."""
 
     code = "MOOR-302"
@@ -27,7 +27,7 @@ class EngineRefused(FailedError):  # noqa: N818
     default_resolution = "Read the engine's own words in the details; `mooring doctor` checks what it usually is."
 
 
-class DiskFull(FailedError):  # noqa: N818
+class DiskFull(FailedError):
     """The engine's disk is full."""
 
     code = "MOOR-303"
@@ -36,7 +36,7 @@ class DiskFull(FailedError):  # noqa: N818
     default_resolution = "Free space where the engine keeps its images and volumes, then run the command again."
 
 
-class ImageNotFound(NotFoundError):  # noqa: N818
+class ImageNotFound(NotFoundError):
     """No registry has the image."""
 
     code = "MOOR-304"
@@ -44,7 +44,7 @@ class ImageNotFound(NotFoundError):  # noqa: N818
     default_resolution = "Check the image's name and tag; `docker images` shows what is on this machine."
 
 
-class RegistryUnreachable(FailedError):  # noqa: N818
+class RegistryUnreachable(FailedError):
     """The image is not here and its registry does not answer."""
 
     code = "MOOR-305"
@@ -53,7 +53,7 @@ class RegistryUnreachable(FailedError):  # noqa: N818
     default_resolution = "Check the network, or load the image by hand with `docker load` and run the command again."
 
 
-class RegistryDenied(FailedError):  # noqa: N818
+class RegistryDenied(FailedError):
     """The registry asks for a login that it was not given, or refuses the one it got."""
 
     code = "MOOR-306"
@@ -61,7 +61,7 @@ class RegistryDenied(FailedError):  # noqa: N818
     default_resolution = "Check `imagePullSecret`; a registry also denies images that do not exist."
 
 
-class NoSuchObject(NotFoundError):  # noqa: N818
+class NoSuchObject(NotFoundError):
     """An object of the engine is gone, or never was."""
 
     code = "MOOR-307"
@@ -69,14 +69,14 @@ class NoSuchObject(NotFoundError):  # noqa: N818
     retry = Retry.NOW
 
 
-class NameTaken(ConflictError):  # noqa: N818
+class NameTaken(ConflictError):
     """The engine has an object of that name already."""
 
     code = "MOOR-308"
     reason = "NameTaken"
 
 
-class PortTaken(ConflictError):  # noqa: N818
+class PortTaken(ConflictError):
     """A port that should be published is in use."""
 
     code = "MOOR-309"
@@ -84,7 +84,7 @@ class PortTaken(ConflictError):  # noqa: N818
     default_resolution = "Stop what listens there (`ss -ltnp` names it) or choose another port in the manifest."
 
 
-class SubnetTaken(ConflictError):  # noqa: N818
+class SubnetTaken(ConflictError):
     """A subnet overlaps one in use."""
 
     code = "MOOR-310"

@@ -21,7 +21,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-class NotWritable(FailedError):  # noqa: N818 - the reason of a condition is read by people
+class NotWritable(FailedError):
     """A file or folder may not be written by this user, or lies on a read-only file system."""
 
     code = "MOOR-502"
@@ -29,7 +29,7 @@ class NotWritable(FailedError):  # noqa: N818 - the reason of a condition is rea
     default_resolution = "Run as the user who owns the folder, or choose another one with MOORING_HOME."
 
 
-class NoSpaceLeft(FailedError):  # noqa: N818
+class NoSpaceLeft(FailedError):
     """The file system has no room left; what was there before is unchanged."""
 
     code = "MOOR-503"
@@ -37,7 +37,7 @@ class NoSpaceLeft(FailedError):  # noqa: N818
     default_resolution = "Free some space on that file system, then run the command again."
 
 
-class FileFailed(FailedError):  # noqa: N818
+class FileFailed(FailedError):
     """The operating system refused a file for another reason, such as a failing disk."""
 
     code = "MOOR-508"

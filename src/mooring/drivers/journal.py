@@ -19,7 +19,7 @@ from mooring.errors import ConflictError, NotFoundError, Retry
 STEPS = "steps"
 
 
-class JournalConflict(ConflictError):  # noqa: N818 - the reason of a condition is read by people
+class JournalConflict(ConflictError):
     """Somebody else wrote to the operation since its journal was read; nothing was appended."""
 
     code = "MOOR-507"
@@ -28,7 +28,7 @@ class JournalConflict(ConflictError):  # noqa: N818 - the reason of a condition 
     default_resolution = "Run the command again: it reads the journal anew and goes on from there."
 
 
-class OperationGone(NotFoundError):  # noqa: N818
+class OperationGone(NotFoundError):
     """The operation's document does not exist (any more)."""
 
     code = "MOOR-509"

@@ -31,7 +31,7 @@ _FLOCK = struct.Struct("@hhqqi0q")
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES})
 
 
-class InstanceLocked(ConflictError):  # noqa: N818 - the reason of a condition is read by people
+class InstanceLocked(ConflictError):
     """Another process works on this instance."""
 
     code = "MOOR-520"
@@ -39,7 +39,7 @@ class InstanceLocked(ConflictError):  # noqa: N818 - the reason of a condition i
     retry = Retry.AFTER
 
 
-class AgentRunning(ConflictError):  # noqa: N818
+class AgentRunning(ConflictError):
     """An agent already runs on this state directory."""
 
     code = "MOOR-521"

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from mooring.errors import UsageError
 
 
-class NoHome(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class NoHome(UsageError):
     """The environment does not say where this user's files are, or says it in a way that depends on the folder one is in."""
 
     code = "MOOR-516"

@@ -14,7 +14,7 @@ from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
 from mooring.errors import NotFoundError, UsageError
 
 
-class MissingSecret(NotFoundError):  # noqa: N818 - the reason of a condition is read by people
+class MissingSecret(NotFoundError):
     """There is no such secret, or it lacks the key."""
 
     code = "MOOR-510"
@@ -29,7 +29,7 @@ class EmptySecret(MissingSecret):
     reason = "EmptySecret"
 
 
-class BadSecretName(UsageError):  # noqa: N818
+class BadSecretName(UsageError):
     """The name or the key of a secret cannot be one."""
 
     code = "MOOR-512"
@@ -39,7 +39,7 @@ class BadSecretName(UsageError):  # noqa: N818
     )
 
 
-class BadSecretValue(UsageError):  # noqa: N818
+class BadSecretValue(UsageError):
     """The value cannot be used safely, such as a password with a line break."""
 
     code = "MOOR-513"
@@ -47,7 +47,7 @@ class BadSecretValue(UsageError):  # noqa: N818
     default_resolution = "Set it again with `mooring secret set NAME KEY`, as one line of text of at most 64 KiB."
 
 
-class SecretFileRefused(UsageError):  # noqa: N818
+class SecretFileRefused(UsageError):
     """A `file:` reference names a file that is not safe to take a secret from."""
 
     code = "MOOR-514"

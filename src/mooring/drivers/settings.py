@@ -38,7 +38,7 @@ NETWORK_POOL = IPv4Network("10.213.0.0/16")
 _MAX_BYTES = 1024 * 1024
 
 
-class BadSettings(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class BadSettings(UsageError):
     """The configuration file has mistakes."""
 
     code = "MOOR-530"

@@ -13,7 +13,7 @@ from mooring.drivers.files import NoSpaceLeft, NotWritable
 from mooring.errors import ConflictError, FailedError, MooringError, Retry
 
 
-class StateTooNew(FailedError):  # noqa: N818 - the reason of a condition is read by people
+class StateTooNew(FailedError):
     """A newer Mooring wrote the state; this one would not understand it and leaves it alone."""
 
     code = "MOOR-501"
@@ -21,7 +21,7 @@ class StateTooNew(FailedError):  # noqa: N818 - the reason of a condition is rea
     default_resolution = "Install the Mooring version that wrote it, or a newer one; nothing was changed."
 
 
-class StateCorrupt(FailedError):  # noqa: N818
+class StateCorrupt(FailedError):
     """The state file is damaged, or is not Mooring's. The instances and their data are not touched by this."""
 
     code = "MOOR-504"
@@ -32,7 +32,7 @@ class StateCorrupt(FailedError):  # noqa: N818
     )
 
 
-class StateBusy(ConflictError):  # noqa: N818
+class StateBusy(ConflictError):
     """Other processes kept the state file locked for longer than anybody should."""
 
     code = "MOOR-505"
@@ -41,7 +41,7 @@ class StateBusy(ConflictError):  # noqa: N818
     default_resolution = "Run the command again; if it stays so, look for a stuck process that has the file open."
 
 
-class StateFailed(FailedError):  # noqa: N818
+class StateFailed(FailedError):
     """SQLite could not read or write the state file for another reason, such as a failing disk."""
 
     code = "MOOR-506"

@@ -31,7 +31,7 @@ _VERSION, _INSTALLATION, _DOCUMENTS, _LOCKS, _SECRETS = "version", "installation
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class StateDirForeign(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class StateDirForeign(UsageError):
     """The folder holds something that is not Mooring's state; it is left alone."""
 
     code = "MOOR-515"

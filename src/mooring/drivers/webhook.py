@@ -35,7 +35,7 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
 
 
-class WebhookRefused(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class WebhookRefused(UsageError):
     """The URL, the event or the delivery id cannot be sent."""
 
     code = "MOOR-525"

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 
-class Foreign(ConflictError):  # noqa: N818
+class Foreign(ConflictError):
     """An object with our name carries another identity, or none; nothing was changed."""
 
     code = "MOOR-320"
@@ -52,7 +52,7 @@ class Foreign(ConflictError):  # noqa: N818
     default_resolution = "Take it over with `mooring adopt`, or rename or remove it, then run the command again."
 
 
-class HostTaken(ConflictError):  # noqa: N818
+class HostTaken(ConflictError):
     """Another instance of this engine serves the host name."""
 
     code = "MOOR-321"
@@ -61,7 +61,7 @@ class HostTaken(ConflictError):  # noqa: N818
     default_resolution = "Remove the host name from one of the two manifests."
 
 
-class PortsExhausted(FailedError):  # noqa: N818
+class PortsExhausted(FailedError):
     """Every port of the configured range is in use."""
 
     code = "MOOR-322"
@@ -69,7 +69,7 @@ class PortsExhausted(FailedError):  # noqa: N818
     default_resolution = "Widen the range of published ports in the configuration, or remove instances."
 
 
-class SubnetsExhausted(FailedError):  # noqa: N818
+class SubnetsExhausted(FailedError):
     """Every subnet of the configured pool is in use."""
 
     code = "MOOR-323"
@@ -77,7 +77,7 @@ class SubnetsExhausted(FailedError):  # noqa: N818
     default_resolution = "Configure a larger network pool, or remove networks that nothing uses."
 
 
-class SiteRefused(FailedError):  # noqa: N818
+class SiteRefused(FailedError):
     """The ingress refused a site; the others were not touched."""
 
     code = "MOOR-324"
@@ -85,7 +85,7 @@ class SiteRefused(FailedError):  # noqa: N818
     default_resolution = "Correct `ingress` in the manifest as the details say."
 
 
-class NotRunning(NotFoundError):  # noqa: N818
+class NotRunning(NotFoundError):
     """There is no running replica to do this in."""
 
     code = "MOOR-325"
@@ -93,14 +93,14 @@ class NotRunning(NotFoundError):  # noqa: N818
     default_resolution = "Start the instance with `mooring start`, then run the command again."
 
 
-class TaskFailed(FailedError):  # noqa: N818
+class TaskFailed(FailedError):
     """A task's process ended badly."""
 
     code = "MOOR-330"
     reason = "TaskFailed"
 
 
-class TaskOutOfMemory(FailedError):  # noqa: N818
+class TaskOutOfMemory(FailedError):
     """A task needed more memory than its limit."""
 
     code = "MOOR-331"
@@ -116,7 +116,7 @@ class TaskDeadline(TimeoutExceeded):
     default_resolution = "Look at the end of its log; raise the operation's `deadline` if it was still working."
 
 
-class TaskInterrupted(FailedError):  # noqa: N818
+class TaskInterrupted(FailedError):
     """The engine or the machine stopped while a task ran."""
 
     code = "MOOR-333"
@@ -125,14 +125,14 @@ class TaskInterrupted(FailedError):  # noqa: N818
     default_resolution = "Run the operation again: it resumes."
 
 
-class TaskUnusable(FailedError):  # noqa: N818
+class TaskUnusable(FailedError):
     """A task's process could not be started."""
 
     code = "MOOR-334"
     reason = "TaskNotStarted"
 
 
-class TaskBusy(ConflictError):  # noqa: N818
+class TaskBusy(ConflictError):
     """A task still runs."""
 
     code = "MOOR-335"

@@ -34,7 +34,7 @@ def test_queue_of_a_receiver_that_is_never_there_stays_bounded() -> None:
 
 
 def test_nothing_overtakes_the_first_while_it_waits_for_its_time() -> None:
-    waiting = after_attempt(queued(2), sent=False, now=NOW)
+    waiting = after_attempt(queued(2), sent=False, retry=True, now=NOW)
     assert due(waiting, NOW) is None
     assert due(waiting, NOW + timedelta(seconds=2)) == waiting[0]
     assert due([], NOW) is None
@@ -42,13 +42,13 @@ def test_nothing_overtakes_the_first_while_it_waits_for_its_time() -> None:
 
 def test_what_was_sent_leaves_the_queue() -> None:
     waiting = queued(2)
-    assert after_attempt(waiting, sent=True, now=NOW) == waiting[1:]
+    assert after_attempt(waiting, sent=True, retry=True, now=NOW) == waiting[1:]
 
 
 def test_pauses_grow_until_it_is_given_up() -> None:
     waiting, now, pauses = queued(1), NOW, []
     while waiting:
-        waiting = after_attempt(waiting, sent=False, now=now)
+        waiting = after_attempt(waiting, sent=False, retry=True, now=now)
         if waiting:
             at = datetime.fromisoformat(str(waiting[0]["notBefore"]))
             pauses.append((at - now).total_seconds())
@@ -56,3 +56,8 @@ def test_pauses_grow_until_it_is_given_up() -> None:
     assert pauses == sorted(pauses)
     assert len(pauses) == GIVE_UP_AFTER - 1
     assert pauses[0] == 1
+
+
+def test_a_refusal_by_the_receivers_own_words_does_not_block_what_comes_after() -> None:
+    waiting = queued(2)
+    assert after_attempt(waiting, sent=False, retry=False, now=NOW) == waiting[1:]

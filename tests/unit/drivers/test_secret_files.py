@@ -363,18 +363,30 @@ async def test_file_reference_open_to_all_is_refused_with_the_way_out(
     assert f"chmod o-rwx {path}" in caught.value.resolution
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
 async def test_file_reference_to_something_else_is_refused_without_waiting(
     store: SecretFiles, tmp_path: Path, kind: str
 ) -> None:
     path = Path("/dev/null") if kind == "device" else tmp_path / "given"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
+    if kind == "pipe":
         os.mkfifo(path, 0o600)
     async with asyncio.timeout(5):
         with pytest.raises(SecretFileRefused, match="regular file"):
             await revealed(store, SecretRef("default", f"file:{path}"), "value")
+
+
+async def test_file_reference_to_a_folder_gives_one_key_a_file(store: SecretFiles, tmp_path: Path) -> None:
+    for name, text in (("user", "odoo"), ("password", "hush")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    ref = SecretRef("default", f"file:{tmp_path}")
+    assert await revealed(store, ref, "password") == "hush"
+    assert sorted(await store.read(ref)) == ["password", "user"]
+    with pytest.raises(MissingSecret, match="dbname"):
+        await revealed(store, ref, "dbname")
+    (tmp_path / "user").chmod(0o644)
+    with pytest.raises(SecretFileRefused, match="every user"):
+        await revealed(store, ref, "user")
 
 
 async def test_file_reference_to_nothing_says_so(store: SecretFiles, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.instance.subject import ADDONS_DIR, DATA_DIR, Subject
 from mooring.domain.model.desired import File
 from mooring.domain.model.secret import SecretKey
@@ -30,13 +31,23 @@ def decide_instance_sizing(subject: Subject) -> Sizing:
     Raises:
         ResourcesRefused, ConnectionsRefused: they do not fit together.
     """
-    spec = subject.spec
+    return decide_spec_sizing(
+        subject.spec, series=subject.release.facts.series, max_connections=subject.server.max_connections
+    )
+
+
+def decide_spec_sizing(spec: OdooInstanceSpec, *, series: str, max_connections: int = 200) -> Sizing:
+    """The same from the spec alone, for a series.
+
+    Raises:
+        ResourcesRefused, ConnectionsRefused: they do not fit together.
+    """
     web = spec.resources
     cron = spec.cron.resources
     cron_memory = cron.memory.bytes if cron is not None and cron.memory is not None else web.memory.bytes
     return decide_sizing(
         SizingInput(
-            series=subject.release.facts.series,
+            series=series,
             cpu_millicores=web.cpu.millicores,
             memory_bytes=web.memory.bytes,
             workers=None if spec.workers == "auto" else spec.workers,
@@ -44,7 +55,7 @@ def decide_instance_sizing(subject: Subject) -> Sizing:
             cron_memory_bytes=cron_memory,
             cron_replicas=spec.cron.replicas,
             task_memory_bytes=max(web.memory.bytes, 2 << 30),
-            max_connections=subject.server.max_connections,
+            max_connections=max_connections,
             options=spec.config_options,
         )
     )

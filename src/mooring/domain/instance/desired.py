@@ -24,6 +24,7 @@ from mooring.domain.model.desired import (
 )
 from mooring.domain.model.secret import SecretRef
 from mooring.domain.odoo.argv import argv_serve
+from mooring.domain.odoo.options import looks_secret
 from mooring.domain.operations.plan import Hold
 
 WEB = "web"
@@ -67,8 +68,16 @@ def decide_desired(subject: Subject, output: Output, hold: Hold) -> Desired:
         endpoints=(decide_endpoint(subject),),
         policy=Policy("none" if subject.environment == "Staging" else "open"),
         links=links(subject),
-        notes=(("spec", subject.spec.model_dump_json(by_alias=True, exclude_unset=True)),),
+        notes=(("spec", _note(subject)),),
     )
+
+
+def _note(subject: Subject) -> str:
+    """The spec for whoever lost the record, without what may carry a secret in clear."""
+    spec = subject.spec
+    options = {key: value for key, value in spec.config_options.items() if not looks_secret(key)}
+    written = spec.model_copy(update={"config_options": options}) if spec.config_options else spec
+    return written.model_dump_json(by_alias=True, exclude_unset=True, exclude={"webhook"})
 
 
 def nothing(subject_ref: Desired) -> Desired:

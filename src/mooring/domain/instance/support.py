@@ -19,6 +19,7 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "autoUpgrade.modules": ("all",),
     "autoUpgrade.rollback": (),
     "backup": (),
+    "environment": ("Production",),
     "git": (),
     "logs.volume": (False,),
     "maintenance": (),
@@ -81,13 +82,22 @@ def find_unsupported(spec: OdooInstanceSpec, unsupported: Iterable[str], *, targ
     for path, harmless in NOT_YET.items():
         if path in written and path not in here and _text(written[path]) not in [_text(one) for one in harmless]:
             sentences.append(f"spec.{path}: this version of Mooring does not carry it out yet.")
+    hosts = spec.ingress.hosts if spec.ingress else ()
+    if "ingress.tls" in written and not hosts:
+        sentences.append("spec.ingress.tls: a certificate needs a host name; add ingress.hosts, or leave it out.")
+    if "service.port" in written and hosts:
+        sentences.append(
+            "spec.service.port: with ingress.hosts no port of its own is published; leave one of them out."
+        )
     return sentences
 
 
 def find_unsupported_operation(spec: Model) -> list[str]:
     """One sentence for each field of an operation that is set and that nobody honours."""
     written = set_fields(spec)
-    return [
+    kind = written.get("instanceRef.kind")
+    odoo = [] if kind in (None, "OdooInstance") else ["spec.instanceRef.kind: the kind Odoo is for Kubernetes."]
+    return odoo + [
         f"spec.{path}: this version of Mooring does not carry it out yet."
         for path, harmless in OPERATION_FIELDS_NOT_YET.items()
         if path in written and _text(written[path]) not in [_text(one) for one in harmless]

@@ -38,7 +38,7 @@ class RefusedError(UsageError):
         self.refusals = tuple(refusals)
 
 
-class UnknownSeries(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class UnknownSeries(UsageError):
     """The Odoo series is not in the table of facts."""
 
     code = "MOOR-200"
@@ -46,7 +46,7 @@ class UnknownSeries(UsageError):  # noqa: N818 - the reason of a condition is re
     default_resolution = "Choose a series that Mooring knows (14.0 to 20.0), or update Mooring."
 
 
-class UnreadableVersion(UsageError):  # noqa: N818 - as above
+class UnreadableVersion(UsageError):
     """A version text names no stable Odoo series."""
 
     code = "MOOR-201"
@@ -56,7 +56,7 @@ class UnreadableVersion(UsageError):  # noqa: N818 - as above
     )
 
 
-class ResourcesRefused(RefusedError):  # noqa: N818 - as above
+class ResourcesRefused(RefusedError):
     """Memory limits, workers and options do not fit together."""
 
     code = "MOOR-202"
@@ -64,7 +64,7 @@ class ResourcesRefused(RefusedError):  # noqa: N818 - as above
     default_resolution = "Raise resources.memory, lower workers, or remove the options that are named."
 
 
-class ConnectionsRefused(RefusedError):  # noqa: N818 - as above
+class ConnectionsRefused(RefusedError):
     """The instance could open more connections than its database server has to give."""
 
     code = "MOOR-203"
@@ -72,7 +72,7 @@ class ConnectionsRefused(RefusedError):  # noqa: N818 - as above
     default_resolution = "Lower workers, replicas or db_maxconn, or raise max_connections of the database server."
 
 
-class ConfigRefused(RefusedError):  # noqa: N818 - as above
+class ConfigRefused(RefusedError):
     """Options of odoo.conf would break a safety rule or cannot be written down."""
 
     code = "MOOR-204"
@@ -80,7 +80,7 @@ class ConfigRefused(RefusedError):  # noqa: N818 - as above
     default_resolution = "Remove the options that are named, or use the fields that are named in their place."
 
 
-class ModuleNameInvalid(RefusedError):  # noqa: N818 - as above
+class ModuleNameInvalid(RefusedError):
     """A module name cannot be one."""
 
     code = "MOOR-205"
@@ -88,7 +88,7 @@ class ModuleNameInvalid(RefusedError):  # noqa: N818 - as above
     default_resolution = "Write technical module names (letters, digits, underscores), such as sale_management."
 
 
-class SecretUnusable(UsageError):  # noqa: N818 - as above
+class SecretUnusable(UsageError):
     """A secret cannot stand in odoo.conf; the message names the secret, never its value."""
 
     code = "MOOR-206"
@@ -96,7 +96,7 @@ class SecretUnusable(UsageError):  # noqa: N818 - as above
     default_resolution = "Set another value of one line, without blanks at its ends, and not True or False."
 
 
-class CommandUnavailable(UsageError):  # noqa: N818 - as above
+class CommandUnavailable(UsageError):
     """This series of Odoo has no such command."""
 
     code = "MOOR-207"
@@ -104,7 +104,7 @@ class CommandUnavailable(UsageError):  # noqa: N818 - as above
     default_resolution = "Use a series that has the command, or leave the step to Mooring's own SQL."
 
 
-class LanguageInvalid(UsageError):  # noqa: N818 - as above
+class LanguageInvalid(UsageError):
     """A language code cannot be one."""
 
     code = "MOOR-208"

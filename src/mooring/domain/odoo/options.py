@@ -190,6 +190,11 @@ def _warnings(key: str, facts: OdooFacts) -> list[str]:
         near = difflib.get_close_matches(key, sorted(facts.option_keys), n=1)
         hint = f"; did you mean {near[0]}?" if near else " and is passed on for add-ons that read it."
         found.append(f"configOptions.{key} is no option of Odoo {facts.series}{hint}")
-    if _SECRET_KEY.search(key):
+    if looks_secret(key):
         found.append(f"configOptions.{key} stands in clear in the manifest.")
     return found
+
+
+def looks_secret(key: str) -> bool:
+    """Whether the name of an option says that its value is a secret."""
+    return _SECRET_KEY.search(key.lower()) is not None

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any, Literal, assert_never
 
 from mooring.domain.model.observed import Observed
-from mooring.domain.operations.errors import OperationCancelled, ReplicaDies, StepTooSlow, TaskFailed
+from mooring.domain.operations.errors import OperationCancelled, OperationOverdue, ReplicaDies, StepTooSlow, TaskFailed
 from mooring.domain.operations.journal import RecordState, StepRecord
 from mooring.domain.operations.plan import (
     NO_HOLD,
@@ -34,6 +34,7 @@ from mooring.domain.operations.plan import (
     Step,
 )
 from mooring.domain.task import TaskSpec, TaskState
+from mooring.errors import MooringError
 
 POLL_S = 0.3
 RESTARTS_THAT_FAIL = 3
@@ -104,6 +105,7 @@ class Seen:
         pending: whether `target.diff` still finds something to change.
         purged: `Purge` was carried out in this pass.
         cancelled: a person asked to cancel.
+        overdue: it runs for longer than its deadline.
         retries: how often a person asked to try a stuck undo again.
     """
 
@@ -113,6 +115,7 @@ class Seen:
     pending: bool = False
     purged: bool = False
     cancelled: bool = False
+    overdue: bool = False
     retries: int = 0
 
 
@@ -163,7 +166,7 @@ def advance(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
     """
     if _undo_wanted(plan, log):
         return _undo(plan, log, seen, now)
-    if seen.cancelled and not _past_return(plan, log) and not _forward_done(plan, log):
+    if (seen.cancelled or seen.overdue) and not _past_return(plan, log) and not _forward_done(plan, log):
         return _cancel(plan, log, seen, now)
     for step in plan.steps:
         last = _last_record(log, step.name, _FORWARD)
@@ -191,7 +194,9 @@ def _cancel(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
         if state.phase in ("pending", "running"):
             return Cancel(last.task)
     attempt, task = (last.attempt, last.task) if last else (1, None)
-    error = OperationCancelled("The operation was cancelled.")
+    error: MooringError = OperationCancelled("The operation was cancelled.")
+    if seen.overdue and not seen.cancelled:
+        error = OperationOverdue("The operation took longer than its deadline allows.")
     return Record(StepRecord(step.name, attempt, now, "failed", task, error.to_json()))
 
 

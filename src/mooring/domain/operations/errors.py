@@ -9,7 +9,7 @@ from __future__ import annotations
 from mooring.errors import ConflictError, FailedError, Retry, TimeoutExceeded
 
 
-class TaskFailed(FailedError):  # noqa: N818 - the reason of a condition is read by people
+class TaskFailed(FailedError):
     """A task ended badly and left no error: killed, or its image does not start."""
 
     code = "MOOR-230"
@@ -18,7 +18,7 @@ class TaskFailed(FailedError):  # noqa: N818 - the reason of a condition is read
     default_resolution = "Look at the end of its log, mend the cause, then `mooring operations retry`."
 
 
-class ReplicaDies(FailedError):  # noqa: N818
+class ReplicaDies(FailedError):
     """A process ends again and again after its start."""
 
     code = "MOOR-231"
@@ -35,7 +35,16 @@ class StepTooSlow(TimeoutExceeded):
     default_resolution = "Look at `mooring logs`, mend the cause, then `mooring operations retry`."
 
 
-class OperationCancelled(ConflictError):  # noqa: N818
+class OperationOverdue(TimeoutExceeded):
+    """The operation took longer than its `deadline`; what it had begun is taken back."""
+
+    code = "MOOR-234"
+    reason = "OperationOverdue"
+    retry = Retry.NEVER
+    default_resolution = "Look at what took so long, or give it a longer deadline, and ask for it again."
+
+
+class OperationCancelled(ConflictError):
     """A person cancelled the operation; what it had begun is taken back."""
 
     code = "MOOR-233"

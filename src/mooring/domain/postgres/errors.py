@@ -6,7 +6,7 @@ from __future__ import annotations
 from mooring.errors import UsageError
 
 
-class ServerConfigRefused(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class ServerConfigRefused(UsageError):
     """Parameters of a managed PostgreSQL would break a safety rule; `details` has one line for each."""
 
     code = "MOOR-220"
@@ -14,7 +14,7 @@ class ServerConfigRefused(UsageError):  # noqa: N818 - the reason of a condition
     default_resolution = "Remove the parameters that are named, or use the fields that are named in their place."
 
 
-class UnsupportedPostgres(UsageError):  # noqa: N818 - as above
+class UnsupportedPostgres(UsageError):
     """This major of PostgreSQL cannot be used here."""
 
     code = "MOOR-221"
@@ -22,7 +22,7 @@ class UnsupportedPostgres(UsageError):  # noqa: N818 - as above
     default_resolution = "Choose a PostgreSQL major that Mooring and this Odoo series support."
 
 
-class DatabaseNameInvalid(UsageError):  # noqa: N818 - as above
+class DatabaseNameInvalid(UsageError):
     """A database or role name is not allowed."""
 
     code = "MOOR-222"
@@ -33,7 +33,7 @@ class DatabaseNameInvalid(UsageError):  # noqa: N818 - as above
     )
 
 
-class ServerUserMissing(UsageError):  # noqa: N818 - as above
+class ServerUserMissing(UsageError):
     """The image names no user that PostgreSQL could run as."""
 
     code = "MOOR-223"

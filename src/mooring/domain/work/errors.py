@@ -13,7 +13,7 @@ from __future__ import annotations
 from mooring.errors import ConflictError, FailedError, NotFoundError, Retry, TimeoutExceeded, UsageError
 
 
-class InvalidDocument(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class InvalidDocument(UsageError):
     """A task's document cannot be read."""
 
     code = "MOOR-400"
@@ -21,7 +21,7 @@ class InvalidDocument(UsageError):  # noqa: N818 - the reason of a condition is 
     default_resolution = "Use the same version of Mooring for the program and its engine image."
 
 
-class UnknownTask(UsageError):  # noqa: N818
+class UnknownTask(UsageError):
     """There is no task of that name."""
 
     code = "MOOR-401"
@@ -29,7 +29,7 @@ class UnknownTask(UsageError):  # noqa: N818
     default_resolution = "Use the same version of Mooring for the program and its engine image."
 
 
-class TaskStopped(FailedError):  # noqa: N818
+class TaskStopped(FailedError):
     """A task was asked to stop before its end."""
 
     code = "MOOR-402"
@@ -38,7 +38,7 @@ class TaskStopped(FailedError):  # noqa: N818
     default_resolution = "Run the operation again: the task continues where it stopped."
 
 
-class TaskCrashed(FailedError):  # noqa: N818
+class TaskCrashed(FailedError):
     """A task met an error that it does not know."""
 
     code = "MOOR-403"
@@ -46,7 +46,7 @@ class TaskCrashed(FailedError):  # noqa: N818
     default_resolution = "Report this with the output of `mooring report`."
 
 
-class SecretUnreadable(FailedError):  # noqa: N818
+class SecretUnreadable(FailedError):
     """A file that holds a secret is missing, empty or cannot be read."""
 
     code = "MOOR-404"
@@ -54,7 +54,7 @@ class SecretUnreadable(FailedError):  # noqa: N818
     default_resolution = "Check the secret that the message names; it must exist and hold one line."
 
 
-class ServerUnreachable(FailedError):  # noqa: N818
+class ServerUnreachable(FailedError):
     """No PostgreSQL answers at the address."""
 
     code = "MOOR-410"
@@ -63,7 +63,7 @@ class ServerUnreachable(FailedError):  # noqa: N818
     default_resolution = "Check host, port and network of the database server, then run the operation again."
 
 
-class PasswordRefused(FailedError):  # noqa: N818
+class PasswordRefused(FailedError):
     """PostgreSQL does not take the password."""
 
     code = "MOOR-411"
@@ -71,7 +71,7 @@ class PasswordRefused(FailedError):  # noqa: N818
     default_resolution = "Put the right password into the secret that the manifest names for this server."
 
 
-class TlsRefused(FailedError):  # noqa: N818
+class TlsRefused(FailedError):
     """The encrypted connection that is asked for cannot be had."""
 
     code = "MOOR-412"
@@ -79,7 +79,7 @@ class TlsRefused(FailedError):  # noqa: N818
     default_resolution = "Match `sslMode` and the certificate authority with what the server offers."
 
 
-class ServerTooOld(FailedError):  # noqa: N818
+class ServerTooOld(FailedError):
     """The server's major version is below what this Odoo needs."""
 
     code = "MOOR-413"
@@ -87,7 +87,7 @@ class ServerTooOld(FailedError):  # noqa: N818
     default_resolution = "Use a server of at least the version that the message names."
 
 
-class ServerReadOnly(FailedError):  # noqa: N818
+class ServerReadOnly(FailedError):
     """The server takes no writes: a standby, or set read-only."""
 
     code = "MOOR-414"
@@ -95,7 +95,7 @@ class ServerReadOnly(FailedError):  # noqa: N818
     default_resolution = "Name the primary server, not a standby."
 
 
-class ServerRefused(FailedError):  # noqa: N818
+class ServerRefused(FailedError):
     """PostgreSQL answers, but lets this role not in."""
 
     code = "MOOR-415"
@@ -104,7 +104,7 @@ class ServerRefused(FailedError):  # noqa: N818
     default_resolution = "Follow the server's message: its pg_hba.conf, connection limits or start-up."
 
 
-class DatabaseMissing(NotFoundError):  # noqa: N818
+class DatabaseMissing(NotFoundError):
     """The database does not exist."""
 
     code = "MOOR-416"
@@ -112,7 +112,7 @@ class DatabaseMissing(NotFoundError):  # noqa: N818
     default_resolution = "Create the database, or let Mooring make it with an administrator's secret."
 
 
-class RightsMissing(FailedError):  # noqa: N818
+class RightsMissing(FailedError):
     """The role may not do what the task needs."""
 
     code = "MOOR-417"
@@ -120,7 +120,7 @@ class RightsMissing(FailedError):  # noqa: N818
     default_resolution = "Have an administrator of the server grant what the message names."
 
 
-class SqlFailed(FailedError):  # noqa: N818
+class SqlFailed(FailedError):
     """PostgreSQL refused a statement; `state` is its SQLSTATE."""
 
     code = "MOOR-418"
@@ -129,7 +129,7 @@ class SqlFailed(FailedError):  # noqa: N818
     default_resolution = "Look at the server's message and its log, then run the operation again."
 
 
-class ConnectionLost(FailedError):  # noqa: N818
+class ConnectionLost(FailedError):
     """The connection to PostgreSQL ended in the middle."""
 
     code = "MOOR-419"
@@ -138,7 +138,7 @@ class ConnectionLost(FailedError):  # noqa: N818
     default_resolution = "Run the operation again: the task continues where it stopped."
 
 
-class DatabaseForeign(ConflictError):  # noqa: N818
+class DatabaseForeign(ConflictError):
     """The database belongs to another instance."""
 
     code = "MOOR-420"
@@ -147,7 +147,7 @@ class DatabaseForeign(ConflictError):  # noqa: N818
     default_resolution = "Choose another database name, or remove the other instance with its data first."
 
 
-class DatabaseNotEmpty(ConflictError):  # noqa: N818
+class DatabaseNotEmpty(ConflictError):
     """The database has content and does not say whose."""
 
     code = "MOOR-421"
@@ -156,7 +156,7 @@ class DatabaseNotEmpty(ConflictError):  # noqa: N818
     default_resolution = "Choose another database name, or run `mooring adopt` to take this database over."
 
 
-class ExtensionMissing(FailedError):  # noqa: N818
+class ExtensionMissing(FailedError):
     """An extension that Odoo needs is missing and the role may not create it."""
 
     code = "MOOR-422"
@@ -164,7 +164,7 @@ class ExtensionMissing(FailedError):  # noqa: N818
     default_resolution = "Have an administrator of the server run the statements that the message names."
 
 
-class LockHeld(ConflictError):  # noqa: N818
+class LockHeld(ConflictError):
     """Another process works on this instance's data."""
 
     code = "MOOR-423"
@@ -172,7 +172,7 @@ class LockHeld(ConflictError):  # noqa: N818
     default_resolution = "Wait for the other task to end, then run the operation again."
 
 
-class StaleAttempt(ConflictError):  # noqa: N818
+class StaleAttempt(ConflictError):
     """A later attempt of the same step has been here."""
 
     code = "MOOR-424"
@@ -189,7 +189,7 @@ class DatabaseInUse(TimeoutExceeded):
     default_resolution = "End the sessions that the message names, then run the operation again."
 
 
-class NotEnoughSpace(FailedError):  # noqa: N818
+class NotEnoughSpace(FailedError):
     """There is no room for a copy."""
 
     code = "MOOR-426"
@@ -197,7 +197,7 @@ class NotEnoughSpace(FailedError):  # noqa: N818
     default_resolution = "Free or add the space that the message names, then run the operation again."
 
 
-class SafetyCopyMissing(NotFoundError):  # noqa: N818
+class SafetyCopyMissing(NotFoundError):
     """There is no complete safety copy of this operation."""
 
     code = "MOOR-427"
@@ -205,7 +205,7 @@ class SafetyCopyMissing(NotFoundError):  # noqa: N818
     default_resolution = "Nothing was changed. Restore from a backup if the data has to go back."
 
 
-class VerificationFailed(FailedError):  # noqa: N818
+class VerificationFailed(FailedError):
     """The database is not as an Odoo run had to leave it."""
 
     code = "MOOR-428"
@@ -213,7 +213,7 @@ class VerificationFailed(FailedError):  # noqa: N818
     default_resolution = "Correct the modules or the add-ons that the message names; the log of the Odoo run says more."
 
 
-class NotInitialized(FailedError):  # noqa: N818
+class NotInitialized(FailedError):
     """The database holds no Odoo."""
 
     code = "MOOR-429"
@@ -221,7 +221,7 @@ class NotInitialized(FailedError):  # noqa: N818
     default_resolution = "Initialize the instance first."
 
 
-class FinishInitFailed(FailedError):  # noqa: N818
+class FinishInitFailed(FailedError):
     """What the manifest asks for a new database is not in it."""
 
     code = "MOOR-430"
@@ -229,7 +229,7 @@ class FinishInitFailed(FailedError):  # noqa: N818
     default_resolution = "Correct `init.language` or `init.country` in the manifest."
 
 
-class FilestoreForeign(ConflictError):  # noqa: N818
+class FilestoreForeign(ConflictError):
     """The volume belongs to another instance."""
 
     code = "MOOR-432"
@@ -238,7 +238,7 @@ class FilestoreForeign(ConflictError):  # noqa: N818
     default_resolution = "Give this instance a volume of its own."
 
 
-class FilestoreFailed(FailedError):  # noqa: N818
+class FilestoreFailed(FailedError):
     """A file or folder of the volume cannot be read or written."""
 
     code = "MOOR-433"
@@ -246,7 +246,7 @@ class FilestoreFailed(FailedError):  # noqa: N818
     default_resolution = "Follow the message: space, owner and rights of the volume; then run the operation again."
 
 
-class NotOdoo(UsageError):  # noqa: N818
+class NotOdoo(UsageError):
     """The release holds no Odoo that starts."""
 
     code = "MOOR-440"
@@ -254,7 +254,7 @@ class NotOdoo(UsageError):  # noqa: N818
     default_resolution = "Name an image that holds Odoo, such as `odoo:17.0`."
 
 
-class ProbeFailed(FailedError):  # noqa: N818
+class ProbeFailed(FailedError):
     """A release does not serve a database; the probe's script says it itself."""
 
     code = "MOOR-441"

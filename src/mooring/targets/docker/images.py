@@ -12,7 +12,7 @@ from mooring.targets.docker.options import DockerOptions
 from mooring.targets.errors import ImageNotFound
 
 
-class NotAnImage(UsageError):  # noqa: N818 - the reason of a condition is read by people
+class NotAnImage(UsageError):
     """A container engine runs images only."""
 
     code = "MOOR-326"

@@ -28,7 +28,7 @@ FILES, FOLDERS = "files", "addons"
 _ORDER = ("web", "cron", "database", "gateway", "ingress")
 
 
-class PortUnknown(FailedError):  # noqa: N818 - named as its reason
+class PortUnknown(FailedError):
     """The instance has no address yet, so that the port to publish is not chosen."""
 
     code = "MOOR-345"
@@ -36,7 +36,7 @@ class PortUnknown(FailedError):  # noqa: N818 - named as its reason
     default_resolution = "Apply the instance first, or give service.port in its manifest."
 
 
-class NotRenderable(UsageError):  # noqa: N818
+class NotRenderable(UsageError):
     """Something in the instance cannot be written in this format."""
 
     code = "MOOR-346"
