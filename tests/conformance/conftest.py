@@ -13,16 +13,15 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tools.conformance import merge, read, render
 
+from mooring.errors import MooringError
 from tests.conformance.places import PLACES, PRIVATE, Place, Private
-from tests.conformance.suite import promises
+from tests.conformance.suite import MODULES, promises
 from tests.conformance.world import Instance, World
 
-Copy = Callable[..., Instance]
 SEED = "seed"
 WRITE = "MOORING_WRITE_CONFORMANCE"
 RESULTS = pytest.StashKey[dict[tuple[str, str], bool]]()
@@ -31,10 +30,18 @@ VERSIONS = pytest.StashKey[dict[str, str]]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Podman proves in `make test` what is marked for it; the rest in `make test-full`."""
+    """Podman proves in `make test` what is marked for it; the rest in `make test-full`. What runs comes before what fails."""
+    order = {f"tests.conformance.{name}": number for number, name in enumerate(MODULES)}
+    ours = [item for item in items if _module(item) in order]
+    ours.sort(key=lambda item: order[_module(item)])
+    items[:] = [*(item for item in items if _module(item) not in order), *ours]
     for item in items:
         if _target(item) == "podman" and item.get_closest_marker("podman") is None:
             item.add_marker("full")
+
+
+def _module(item: pytest.Item) -> str:
+    return item.module.__name__ if isinstance(item, pytest.Function) else ""
 
 
 def _target(item: pytest.Item) -> str:
@@ -48,6 +55,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep what came of each promise; a test with parameters has to pass with all of them."""
     report = yield
+    fault = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(fault, MooringError):
+        report.sections.append(("details of the error", fault.details))
     target = _target(item)
     if target and not report.skipped and (report.when == "call" or report.failed):
         results = item.config.stash.setdefault(RESULTS, {})
@@ -111,30 +121,23 @@ def seed(world: World, shop: Instance) -> str:
     return name
 
 
-def make_copy(world: World, shop: Instance, seed: str, name: str, *, run: bool = True, **spec: Any) -> Instance:
+def make_copy(world: World, shop: Instance, seed: str, name: str) -> Instance:
     """An instance with an initialized database, as after its own init."""
-    instance = world.instance(name, **spec)
+    instance = world.instance(name)
     instance.accept()
     doc = instance.document
     assert doc is not None
     plant_database(world, instance, doc.id, template=seed, owner=shop.database)
-    if run:
-        instance.drive()
+    instance.drive()
     return instance
 
 
-@pytest.fixture
-def copy(world: World, shop: Instance, seed: str) -> Iterator[Copy]:
-    """Makes such instances; their processes go after the test."""
-    made: list[Instance] = []
-
-    def make(name: str, **options: Any) -> Instance:
-        made.append(world.instance(name))
-        return make_copy(world, shop, seed, name, **options)
-
-    yield make
-    for instance in made:
-        world.place.clean(instance.ref.namespace, instance.name)
+@pytest.fixture(scope="module")
+def copy(request: pytest.FixtureRequest, world: World, shop: Instance, seed: str) -> Iterator[Instance]:
+    """Such an instance, for the tests of one file; each leaves it, or brings it back, as its manifest says."""
+    instance = make_copy(world, shop, seed, request.module.__name__.rpartition("test_")[2])
+    yield instance
+    world.place.clean(instance.ref.namespace, instance.name)
 
 
 def plant_database(world: World, instance: Instance, instance_id: str, *, template: str, owner: str) -> None:

@@ -10,7 +10,6 @@ import pytest
 from mooring.control.errors import OperationFailed
 from mooring.domain.instance.tasks import generated_secret
 from mooring.drivers.secret_store import MissingSecret
-from tests.conformance.conftest import Copy
 from tests.conformance.places import Outside, Place
 from tests.conformance.world import NEXT, Instance, World
 
@@ -25,9 +24,9 @@ def outside(place: Place) -> Iterator[Outside]:
 
 
 @pytest.mark.podman
-def test_delete_and_bring_back(copy: Copy) -> None:
+def test_delete_and_bring_back(copy: Instance) -> None:
     """A deletion takes every process and keeps the data; the same name takes it back, without another init."""
-    instance = copy("kept")
+    instance = copy.apply()
     planted = instance.odoo.plant("kept")
     instance.delete()
     assert instance.document is None
@@ -38,22 +37,6 @@ def test_delete_and_bring_back(copy: Copy) -> None:
     assert again.phase == "Running"
     assert again.operations("Init") == []
     again.odoo.check(planted)
-
-
-def test_purge(copy: Copy) -> None:
-    """A purge leaves nothing: no process, network, volume, database, role or secret; its neighbours stay."""
-    instance = copy("purged")
-    world = instance.world
-    assert world.place.left(instance.ref.namespace, instance.name) != []
-    instance.delete(purge=True)
-    assert world.place.left(instance.ref.namespace, instance.name) == []
-    mine = f"LIKE '%{instance.database}%'"
-    assert world.server_sql(f"SELECT datname FROM pg_database WHERE datname {mine}") == []
-    assert world.server_sql(f"SELECT rolname FROM pg_roles WHERE rolname {mine}") == []
-    for purpose in ("database", "odoo"):
-        with pytest.raises(MissingSecret):
-            world.read_secret(generated_secret(instance.ref, purpose), "password")
-    assert world.server_sql("SELECT datname FROM pg_database WHERE datname LIKE '%shop'") != []
 
 
 REACH = """
@@ -67,10 +50,10 @@ for address in sys.argv[1:]:
 """
 
 
-def test_side_by_side(shop: Instance, copy: Copy) -> None:
+def test_side_by_side(shop: Instance, copy: Instance) -> None:
     """Two instances on one server: neither gets into the other's database, nor to its processes."""
     shop.apply()
-    other = copy("other")
+    other = copy.apply()
     assert shop.odoo.url != other.odoo.url
     assert other.odoo.authenticate() == 2
     place = shop.world.place
@@ -85,6 +68,22 @@ def test_side_by_side(shop: Instance, copy: Copy) -> None:
         )
         own = place.addresses(one.ref, "web")
         assert one.inside("web", "python3", "-c", REACH, own[0]).strip() == "reached"
+
+
+def test_purge(copy: Instance) -> None:
+    """A purge leaves nothing: no process, network, volume, database, role or secret; its neighbours stay."""
+    instance = copy.apply()
+    world = instance.world
+    assert world.place.left(instance.ref.namespace, instance.name) != []
+    instance.delete(purge=True)
+    assert world.place.left(instance.ref.namespace, instance.name) == []
+    mine = f"LIKE '%{instance.database}%'"
+    assert world.server_sql(f"SELECT datname FROM pg_database WHERE datname {mine}") == []
+    assert world.server_sql(f"SELECT rolname FROM pg_roles WHERE rolname {mine}") == []
+    for purpose in ("database", "odoo"):
+        with pytest.raises(MissingSecret):
+            world.read_secret(generated_secret(instance.ref, purpose), "password")
+    assert world.server_sql("SELECT datname FROM pg_database WHERE datname LIKE '%shop'") != []
 
 
 def external(outside: Outside, **more: object) -> dict[str, object]:

@@ -10,12 +10,14 @@ import random
 
 import pytest
 
-from tests.conformance.conftest import Copy
-from tests.conformance.world import NEXT, Instance, World
+from tests.conformance.world import BASE, NEXT, Instance, World
 
 pytestmark = pytest.mark.real
 # Records of an undisturbed run; each may be cut before and after it is written.
 RECORDS = {"Init": 8, "Upgrade": 22, "Stop": 4, "Delete": 8}
+
+
+MIGRATING = 2 * 13  # the migration's intention is written, its task not started
 
 
 def moment(chance: random.Random, kind: str) -> int:
@@ -35,9 +37,22 @@ def test_kill_during_init(world: World, chance: random.Random) -> None:
     instance.delete(purge=True)
 
 
-def test_kill_during_upgrade(copy: Copy, chance: random.Random) -> None:
+def test_kill_during_stop(copy: Instance, chance: random.Random) -> None:
+    """A stop that was cut is finished by the next run."""
+    instance = copy.apply()
+    planted = instance.odoo.plant("before the stop")
+    instance.request("Stop")
+    instance.killed("Stop", moment(chance, "Stop"))
+    instance.drive()
+    assert instance.phase == "Stopped"
+    assert instance.processes() == []
+    instance.ask("Start")
+    instance.odoo.check(planted)
+
+
+def test_kill_during_upgrade(copy: Instance, chance: random.Random) -> None:
     """An upgrade that was cut ends with the new release and its data, or with the old one and its data."""
-    instance = copy("cut-upgrade")
+    instance = copy.apply()
     planted = instance.odoo.plant("before the cut")
     changed = instance.with_spec(image=NEXT)
     changed.accept()
@@ -61,22 +76,23 @@ def no_copies_but(instance: Instance, role: str) -> bool:
     return sorted(found) in (["current"], sorted(["current", role]))
 
 
-def test_kill_during_stop(copy: Copy, chance: random.Random) -> None:
-    """A stop that was cut is finished by the next run."""
-    instance = copy("cut-stop")
-    planted = instance.odoo.plant("before the stop")
-    instance.request("Stop")
-    instance.killed("Stop", moment(chance, "Stop"))
-    instance.drive()
-    assert instance.phase == "Stopped"
-    assert instance.processes() == []
-    instance.ask("Start")
-    instance.odoo.check(planted)
+def test_server_down_during_upgrade(copy: Instance) -> None:
+    """An upgrade goes on when the database server is back; that it was away is no failure of the release."""
+    before = copy.with_spec(image=NEXT).apply(autoUpgrade={"enabled": True})
+    planted = before.odoo.plant("before the server went")
+    changed = before.with_spec(image=BASE)
+    changed.accept()
+    changed.killed("Upgrade", MIGRATING)
+    copy.world.place.stop_replica(copy.world.server, "database")
+    changed.drive()
+    assert changed.phase == "Running"
+    assert changed.odoo.version() == "14.0.1.0.0"
+    changed.odoo.check(planted)
 
 
-def test_kill_during_delete(copy: Copy, chance: random.Random) -> None:
+def test_kill_during_delete(copy: Instance, chance: random.Random) -> None:
     """A purge that was cut is finished by the next run."""
-    instance = copy("cut-delete")
+    instance = copy
     instance.mark_deleted(purge=True)
     instance.killed("Delete", moment(chance, "Delete"))
     if instance.document is not None:

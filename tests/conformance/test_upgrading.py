@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from mooring.control.errors import OperationFailed
-from tests.conformance.conftest import Copy, make_copy
+from tests.conformance.conftest import make_copy
 from tests.conformance.odoo_client import Planted
 from tests.conformance.world import BAD, BASE, DIES, NEXT, Instance, World
 
@@ -23,7 +23,7 @@ def upgraded(world: World, shop: Instance, seed: str) -> Iterator[tuple[Instance
     planted = before.odoo.plant("before the upgrade")
     after = before.apply(image=NEXT)
     yield after, planted
-    after.delete(purge=True)
+    world.place.clean(after.ref.namespace, after.name)
 
 
 def images(instance: Instance) -> set[str]:
@@ -57,9 +57,9 @@ def test_rollback(upgraded: tuple[Instance, Planted]) -> None:
 
 
 @pytest.mark.podman
-def test_upgrade_that_fails_returns(copy: Copy) -> None:
+def test_upgrade_that_fails_returns(copy: Instance) -> None:
     """A migration that destroys data and fails leaves release and data as before, says why, and is not tried again."""
-    instance = copy("bad")
+    instance = copy.apply()
     planted = instance.odoo.plant("before the bad upgrade")
     before = images(instance)
     with pytest.raises(OperationFailed) as failed:
@@ -80,9 +80,9 @@ def test_upgrade_that_fails_returns(copy: Copy) -> None:
     assert instance.processes() == processes
 
 
-def test_upgrade_is_tried_again_when_asked(copy: Copy) -> None:
+def test_upgrade_is_tried_again_when_asked(copy: Instance) -> None:
     """A release that migrates well and cannot serve is found before users are let in; a person may ask again."""
-    instance = copy("dies")
+    instance = copy.apply()
     planted = instance.odoo.plant("before the release that dies")
     with pytest.raises(OperationFailed) as failed:
         instance.apply(image=DIES)
@@ -92,6 +92,6 @@ def test_upgrade_is_tried_again_when_asked(copy: Copy) -> None:
     odoo.check(planted)
     with pytest.raises(OperationFailed):
         instance.ask("OdooUpgradeJob")
-    assert instance.operations("Upgrade") == [("Upgrade", "Failed")] * 2
+    assert instance.operations("Upgrade")[-2:] == [("Upgrade", "Failed")] * 2
     assert instance.apply(image=NEXT).odoo.version() == "14.0.1.1.0"
     instance.odoo.check(planted)
