@@ -36,6 +36,20 @@ async def find_instance(app: App, name: str) -> Document:
     raise UnknownInstance(f"{ref} does not exist.", resolution=hint)
 
 
+async def find_instance_or_server(app: App, name: str) -> Document:
+    """The record of an instance, or of the database server of that name where there is no such instance.
+
+    Raises:
+        UnknownInstance: there is neither; names the nearest instance.
+    """
+    ref = instance_of(app.options, name)
+    if await app.documents.get(ref) is None:
+        server = await app.documents.get(Ref("DatabaseServer", ref.namespace, ref.name))
+        if server is not None:
+            return server
+    return await find_instance(app, name)
+
+
 def spec_of_document(doc: Document) -> OdooInstanceSpec:
     """The spec of an instance's record."""
     return OdooInstanceSpec.model_validate(doc.spec)

@@ -9,6 +9,7 @@ from mooring.cli.names import find_instance, instance_of, spec_of_document
 from mooring.control.servers import find_existing_server
 from mooring.control.services import server_ref
 from mooring.domain.model.identity import Ref
+from mooring.drivers.documents import Document
 
 
 async def server_of(app: App, name: str) -> Ref:
@@ -29,3 +30,16 @@ async def server_of(app: App, name: str) -> Ref:
     if server is None or server.spec.get("managed") is None:
         raise NoServerHere(f"The database server of {name} is not run by Mooring.")
     return server.ref
+
+
+async def users_of(app: App, server: Document) -> list[str]:
+    """The names of the instances that use a database server, as their records say; needs no engine."""
+    names: list[str] = []
+    for doc in await app.documents.list("OdooInstance"):
+        database = spec_of_document(doc).database
+        if doc.ref.namespace != server.ref.namespace or database.external is not None:
+            continue
+        own = doc.ref.name if database.managed is not None else database.server
+        if own == server.ref.name or (own is None and server.spec.get("default") is True):
+            names.append(doc.ref.name)
+    return names

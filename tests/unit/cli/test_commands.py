@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from mooring.domain.instance.ledger import Ledger, Previous, dump_ledger
+from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.model.identity import Ref
+from mooring.domain.model.release import ReleaseFacts, ResolvedRelease
 from mooring.drivers.documents import Document
 from tests.support.sim_clock import START
 from tests.unit.cli.runner import Program
@@ -46,6 +49,11 @@ def running(name: str = "shop", namespace: str = "default", **status: Any) -> tu
         ],
         **status,
     }
+
+
+def pinned(source: str, digest: str) -> PinnedRelease:
+    facts = ReleaseFacts("14.0", 101, 101, "/usr/lib/python3/dist-packages/odoo/addons", "/usr/bin/odoo", "3.9")
+    return PinnedRelease(ResolvedRelease(source, source, digest), facts)
 
 
 def operation(name: str, **status: Any) -> tuple[Document, dict[str, Any]]:
@@ -156,6 +164,49 @@ def test_command_on_an_unknown_instance_ends_with_3_and_names_the_nearest(
 
 def test_command_on_a_name_that_can_be_none_ends_with_3(program: Program) -> None:
     assert program("stop", "../etc").code == 3
+
+
+def test_status_shows_warnings_problem_and_the_release_before_by_its_name(program: Program) -> None:
+    known = pinned("odoo:14.0-old", "sha256:old")
+    ledger = Ledger(previous=Previous("sha256:old", "op"), releases={"sha256:old": known})
+    program.put(
+        *running(
+            previous="sha256:old",
+            warnings=["workers: one only."],
+            problem={"code": "MOOR-605", "brief": "No folder.", "resolution": "Make the folder."},
+            ledger=dump_ledger(ledger),
+        )
+    )
+
+    text = program("status", "shop").out
+    value = json.loads(program("status", "shop", "-o", "json").out)
+
+    assert "warning: workers: one only." in text
+    assert "odoo:14.0-old" in text
+    assert "→ Make the folder." in text
+    assert value["previous"] == "odoo:14.0-old"
+    assert value["warnings"] == ["workers: one only."]
+    assert value["problem"]["resolution"] == "Make the folder."
+
+
+def test_status_of_a_server_shows_phase_image_users_and_problem(program: Program) -> None:
+    program.put(*running())
+    program.put(
+        Document(Ref("DatabaseServer", "default", "default"), "1", spec={"default": True, "managed": {}}),
+        {
+            "phase": "Degraded",
+            "image": {"source": "postgres:17", "digest": "sha256:2"},
+            "problem": {"code": "MOOR-620", "brief": "It died.", "resolution": "Look at its log."},
+        },
+    )
+
+    text = program("status", "default").out
+    value = json.loads(program("status", "default", "-o", "json").out)
+
+    for words in ("Degraded", "postgres:17", "shop", "It died.", "→ Look at its log."):
+        assert words in text
+    assert (value["kind"], value["users"], value["digest"]) == ("DatabaseServer", ["shop"], "sha256:2")
+    assert program("status", "defalt").code == 3
 
 
 def test_status_without_an_engine_shows_the_record_and_warns(program: Program) -> None:

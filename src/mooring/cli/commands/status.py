@@ -31,6 +31,8 @@ SHOWN_STEPS = 12
 def command(options: Options, name: str, *, watch: bool) -> int:
     """Show the instance NAME: what is on record, and which processes answer now.
 
+    Where there is no such instance, the database server of that name is shown.
+
     Where no engine answers, the record alone is shown and a warning says so. With --watch, `-o json` prints one object a
     line.
     """
@@ -65,11 +67,15 @@ def command(options: Options, name: str, *, watch: bool) -> int:
 
 
 async def _view(app: App, name: str) -> dict[str, Any]:
-    """{kind, namespace, name, phase, url, release, database, conditions, operation, problem, lastError, seen, …}."""
-    from mooring.cli.driving import view
-    from mooring.cli.names import find_instance, operations_of
+    """{kind, namespace, name, phase, url, release, database, conditions, operation, problem, lastError, seen, …}.
 
-    doc = await find_instance(app, name)
+    Of a database server also `users`: the names of the instances that use it.
+    """
+    from mooring.cli.driving import view
+    from mooring.cli.names import find_instance_or_server, operations_of
+    from mooring.cli.servers import users_of
+
+    doc = await find_instance_or_server(app, name)
     status = doc.status
     operations = await operations_of(app, doc.ref)
     current = next((one for one in reversed(operations) if one.phase == "Running"), None)
@@ -80,7 +86,7 @@ async def _view(app: App, name: str) -> dict[str, Any]:
         "generation": doc.generation,
         "observedGeneration": status.get("observedGeneration"),
         "environment": status.get("environment"),
-        "digest": (status.get("release") or {}).get("digest"),
+        "digest": (status.get("release") or status.get("image") or {}).get("digest"),
         "database": status.get("database"),
         "conditions": list(status.get("conditions", ())),
         "operation": None if current is None else _operation(current.doc, current.type),
@@ -88,10 +94,19 @@ async def _view(app: App, name: str) -> dict[str, Any]:
         if last is None or last.phase != "Failed"
         else {"operation": last.doc.ref.name, **(last.doc.status.get("error") or {}), "logTail": _tail(last.doc)},
         "problem": status.get("problem"),
-        "previous": status.get("previous"),
+        "previous": _release_name(status, status.get("previous")),
         "seen": seen,
-        "warnings": [trouble] if trouble else [],
+        "warnings": [*(status.get("warnings") or ()), *([trouble] if trouble else ())],
+        **({"users": await users_of(app, doc)} if doc.ref.kind == "DatabaseServer" else {}),
     }
+
+
+def _release_name(status: Mapping[str, Any], digest: str | None) -> str | None:
+    """The release with this digest as a person named it; the digest where that is forgotten."""
+    from mooring.domain.instance.ledger import load_ledger
+
+    known = load_ledger(status.get("ledger")).release(digest or "")
+    return known.release.source if known is not None else digest
 
 
 def _operation(doc: Document, kind: str) -> dict[str, Any]:
@@ -148,12 +163,18 @@ def _render(value: Mapping[str, Any], style: Style) -> str:
         release += f" (Odoo {value['version']})"
     database = value["database"] or {}
     seen = ", ".join(f"{one['role']} {one['ready']} of {one['replicas']} ready" for one in value["seen"])
+    server = value["kind"] == "DatabaseServer"
     rows = [
-        ("Name", value["name"] if value["namespace"] == "default" else f"{value['namespace']}/{value['name']}"),
+        (
+            "Server" if server else "Name",
+            value["name"] if value["namespace"] == "default" else f"{value['namespace']}/{value['name']}",
+        ),
         ("Phase", mark_phase(style, value["phase"])),
-        ("URL", value["url"] or "-"),
-        ("Release", release),
-        ("Database", f"{database['name']} on {database['server']}" if database else "-"),
+        *(() if server else (("URL", value["url"] or "-"),)),
+        ("Image" if server else "Release", release),
+        *((("Before", f"{value['previous']} (`mooring rollback` returns to it)"),) if value["previous"] else ()),
+        *(() if server else (("Database", f"{database['name']} on {database['server']}" if database else "-"),)),
+        *((("Used by", ", ".join(value["users"]) or "no instance"),) if server else ()),
         ("Processes", seen or "none"),
     ]
     lines = [f"{style.strong(f'{head}:'.ljust(11))} {text}" for head, text in rows]
