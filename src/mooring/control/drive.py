@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mooring.control.errors import UnknownInstance
 from mooring.control.events import Event
+from mooring.control.follow import Followed, begin_following, follow_events
 from mooring.control.operations import list_operations
 from mooring.control.outcomes import OUTCOME, recorded_error
 from mooring.control.reconcile import Pass, reconcile
@@ -48,6 +49,7 @@ async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float,
     until = services.clock.monotonic() + timeout_s
     lock = InstanceLock(services.locks, ref)
     told: Holder | None = None
+    follower: Followed | None = None
     trouble_since: float | None = None
     while True:
         agent = AgentLock(services.locks).holder()
@@ -57,8 +59,10 @@ async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float,
                 return await _execute(services, ref, until=until, live=live)
         if told is None:
             services.emit(Event(ref, "warning", f"{ref} is being worked on by {holder}; following."))
-            told = holder
+            told, follower = holder, await begin_following(services, ref)
         found = await _look(services, ref)
+        if follower is not None:
+            follower = await follow_events(services, ref, follower)
         if found is not None and found.settled and (agent is not None or lock.holder() is None):
             if found.error is not None:
                 raise found.error

@@ -153,7 +153,7 @@ async def run_moves(
                     await save(ledger)
                 before = hold(plan, log)
                 operation = await _append(services, operation, record)
-                _tell(services, instance, record, step)
+                services.emit(step_event(instance, plan, record))
                 if record.task and record.state not in ("intended", "undoing"):
                     await services.target.forget(record.task)
                 if hold(plan, operation.log) != before or record.step == REMOVE_OBJECTS:
@@ -166,13 +166,15 @@ async def _append(services: Services, operation: Operation, record: StepRecord) 
     return read_operation(doc)
 
 
-def _tell(services: Services, instance: Ref, record: StepRecord, step: Step | None) -> None:
+def step_event(instance: Ref, plan: Plan, record: StepRecord) -> Event:
+    """What is told of a record: of a step that begins, or is taken back, also why."""
+    step = _step(plan, record.step)
     undo = step.undo if step is not None and record.state in ("undoing", "undone", "undo-failed") else None
     reason = undo.reason if undo is not None else step.reason if step is not None else ""
     text = f"{record.step}: {reason}" if record.state in ("intended", "undoing") else f"{record.step} {record.state}"
     if record.state in ("failed", "undo-failed") and isinstance(record.result, dict):
         text = f"{record.step} failed: {record.result.get('brief', '')}"
-    services.emit(Event(instance, "step", text, step=record.step, state=_STATES[record.state]))
+    return Event(instance, "step", text, step=record.step, state=_STATES[record.state])
 
 
 def _step(plan: Plan, name: str) -> Step | None:
