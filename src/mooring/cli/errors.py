@@ -146,3 +146,13 @@ def render_error(error: MooringError, style: Style) -> str:
 def render_error_json(error: MooringError) -> str:
     """The error object of `-o json` on one line: {type: error, code, reason, brief, details, resolution, retry}."""
     return json.dumps({"type": "error", **error.to_json()}, ensure_ascii=False)
+
+
+def render_error_yaml(error: MooringError) -> str:
+    """The same object as a YAML document of its own: data may stand before it."""
+    import yaml
+
+    text: str = yaml.safe_dump(
+        {"type": "error", **error.to_json()}, sort_keys=False, allow_unicode=True, explicit_start=True
+    )
+    return text

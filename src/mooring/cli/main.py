@@ -81,8 +81,9 @@ def _output_of(arguments: tuple[str, ...]) -> str:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     for place, one in enumerate(own):
         following = own[place + 1] if place + 1 < len(own) else ""
-        if one in ("-ojson", "--output=json") or (one in ("-o", "--output") and following == "json"):
-            return "json"
+        for form in ("json", "yaml"):
+            if one in (f"-o{form}", f"--output={form}") or (one in ("-o", "--output") and following == form):
+                return form
     return "table"
 
 
@@ -117,7 +118,7 @@ def _broken_pipe() -> int:
 
 
 def _failed(error: object, options: Options) -> int:
-    from mooring.cli.errors import exit_code, render_error, render_error_json
+    from mooring.cli.errors import exit_code, render_error, render_error_json, render_error_yaml
     from mooring.cli.style import Style, decide_colour
     from mooring.errors import MooringError
 
@@ -128,6 +129,8 @@ def _failed(error: object, options: Options) -> int:
     try:
         if options.output == "json":
             print(render_error_json(error), flush=True)  # noqa: T201
+        elif options.output == "yaml":
+            print(render_error_yaml(error), end="", flush=True)  # noqa: T201
         else:
             style = Style(decide_colour(options.environ, terminal=sys.stderr.isatty()))
             print(render_error(error, style), file=sys.stderr)  # noqa: T201

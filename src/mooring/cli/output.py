@@ -40,6 +40,18 @@ def print_data(options: Options, data: Any) -> None:
     print_text(json.dumps(data, ensure_ascii=False, indent=2))
 
 
+def print_item(options: Options, data: Mapping[str, Any]) -> None:
+    """One of many that come one after another: a JSON line, or a YAML document."""
+    if options.output == "yaml":
+        import yaml
+
+        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=120, explicit_start=True)
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    print_text(json.dumps(data, ensure_ascii=False))
+
+
 def print_result(options: Options, data: Mapping[str, Any]) -> None:
     """The last word of a command that showed progress: one JSON line {type: result, …}, or YAML."""
     if options.output == "json":

@@ -87,18 +87,24 @@ def status(options: Options) -> int:
 def install(options: Options, *, dry_run: bool) -> int:
     """Write a systemd unit for the agent, enable it and start it. Safe to run again."""
     from mooring.cli.context import home_of
-    from mooring.cli.output import print_text
+    from mooring.cli.output import print_data, print_text
     from mooring.cli.service import install_service, program_path, render_unit
     from mooring.drivers.state import StateDir
 
     home = home_of(options)
     unit = render_unit(program_path(), home=home, environ=options.environ)
     if dry_run:
-        print_text(unit.rstrip("\n"))
+        if options.output == "table":
+            print_text(unit.rstrip("\n"))
+        else:
+            print_data(options, {"unit": unit, "installed": False})
         return 0
     StateDir.open(home)  # the unit may write there only, so it has to be there
-    for line in install_service(unit):
-        print_text(line)
+    done = install_service(unit)
+    if options.output == "table":
+        print_text("\n".join(done))
+    else:
+        print_data(options, {"unit": unit, "installed": True, "done": list(done)})
     return 0
 
 

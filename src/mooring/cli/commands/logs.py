@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -28,12 +27,14 @@ if TYPE_CHECKING:
 def command(options: Options, name: str, *, follow: bool, role: str, server: bool, lines: int) -> int:
     """Show the log of the processes of the instance NAME.
 
-    With several replicas each line begins with the replica's name. `-o json` prints one object a line.
+    With several replicas each line begins with the replica's name. `-o json` prints one object a line, `-o yaml` one
+    document.
     """
     from mooring.cli.context import run
     from mooring.cli.names import find_instance
-    from mooring.cli.output import print_text
+    from mooring.cli.output import print_item, print_text
     from mooring.cli.servers import server_of
+    from mooring.targets.errors import NotRunning
 
     async def work(app: App) -> None:
         if server:
@@ -41,10 +42,20 @@ def command(options: Options, name: str, *, follow: bool, role: str, server: boo
         else:
             ref, place = (await find_instance(app, name)).ref, role
         target = await app.target()
-        async for line in target.logs(ref, role=place, follow=follow, lines=lines):
-            if options.output == "json":
-                line = json.dumps({"type": "log", "role": place, "line": line}, ensure_ascii=False)  # noqa: PLW2901
-            print_text(line)
+        try:
+            async for line in target.logs(ref, role=place, follow=follow, lines=lines):
+                if options.output == "table":
+                    print_text(line)
+                else:
+                    print_item(options, {"type": "log", "role": place, "line": line})
+        except NotRunning as error:
+            # It may never have run: then what keeps it from starting is what to look at.
+            problem = getattr(await app.documents.get(ref), "status", {}).get("problem") or {}
+            if not problem.get("brief"):
+                raise
+            raise NotRunning(
+                error.brief, details=str(problem["brief"]), resolution=problem.get("resolution") or None
+            ) from error
 
     run(options, work)
     return 0

@@ -14,9 +14,9 @@ from mooring.cli.options import command as declare
 
 if TYPE_CHECKING:
     from mooring.cli.context import App
-    from mooring.control.render import Format, Rendering
     from mooring.drivers.documents import Document
     from mooring.drivers.settings import Settings
+    from mooring.targets.docker.files import Format, Rendering
     from mooring.targets.docker.options import DockerOptions
 
 
@@ -55,8 +55,9 @@ def command(options: Options, name: str | None, *, file: str | None, form: Forma
     """
     from mooring.cli.context import run
     from mooring.cli.errors import BadRequest
-    from mooring.control.render import render_instance
-    from mooring.control.render_write import write_rendering
+    from mooring.control.describe import describe_instance
+    from mooring.targets.docker.files import render_files
+    from mooring.targets.docker.files_write import write_rendering
 
     if (name is None) == (file is None):
         raise BadRequest("Give the name of an instance, or -f FILE: one of both.")
@@ -70,7 +71,17 @@ def command(options: Options, name: str | None, *, file: str | None, form: Forma
         else:
             doc, notes = await _document(app, file or "")
         settings = docker_options(app.settings)
-        made = await render_instance(await app.services(), settings, doc, form=form, secrets=directory is not None)
+        services = await app.services()
+        found = await describe_instance(services, doc)
+        made = await render_files(
+            found.instance,
+            found.server,
+            settings,
+            ports=found.ports,
+            form=form,
+            secrets=services.secrets if directory is not None else None,
+            notes=found.notes,
+        )
         for note in (*notes, *made.notes):
             _say(f"note: {note}")
         return made

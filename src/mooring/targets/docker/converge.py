@@ -21,7 +21,7 @@ from mooring.targets.docker import labels as tag
 from mooring.targets.docker import networks, ports, sites
 from mooring.targets.docker.boxes import Attachment, Box, Publish, box_mounts, ensure_box, ensure_volume, ensure_volumes
 from mooring.targets.docker.caddyfile import HTTP
-from mooring.targets.docker.images import ensure_image
+from mooring.targets.docker.images import ensure_image, ensure_release
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.plan import Move, Unit, plan_moves
 from mooring.targets.docker.stops import Stops
@@ -179,7 +179,7 @@ class Converger:
     def _create(self, want: Desired, unit: Unit, index: int) -> None:
         name = tag.replica_name(want.ref, unit.workload.role, index)
         ensure_volumes(self.engine, want.ref, want.identity, unit.workload.mounts)
-        ensure_image(self.engine, self.options, unit.workload.image.reference)
+        ensure_release(self.engine, self.options, unit.workload.image)
         box = self._box(want, unit, index)
         if unit.purpose == "gateway":
             self._create_gateway(want, unit, box)

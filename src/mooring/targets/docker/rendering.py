@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from mooring.domain.model.desired import Desired, File, Folder
 from mooring.domain.model.identity import Ref, child
-from mooring.domain.model.release import ResolvedRelease
 from mooring.domain.model.secret import SecretKey
 from mooring.errors import FailedError, UsageError
 from mooring.targets.docker import caddyfile, networks, sites
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Publish, box_mounts
+from mooring.targets.docker.images import portable_image
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.plan import Unit, plan_units
 
@@ -199,15 +199,6 @@ def decide_box(want: Desired, unit: Unit, index: int, *, attachments: tuple[Atta
             tag.DIGEST: workload.image.digest,
         },
     )
-
-
-def portable_image(image: ResolvedRelease) -> str:
-    """`name@digest` where a registry has it, so that another machine can get it; else the image's id on this engine."""
-    if image.digest == image.reference:
-        return image.reference if image.reference.startswith("sha256:") else image.source
-    name, _, _ = image.source.partition("@")
-    head, slash, last = name.rpartition("/")
-    return f"{head}{slash}{last.partition(':')[0]}@{image.digest}"
 
 
 def stack_files(stack: Stack) -> tuple[StackFile, ...]:

@@ -21,7 +21,7 @@ from mooring.errors import MooringError
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker import networks
 from mooring.targets.docker.boxes import Attachment, Box, Fill, box_mounts, ensure_box, ensure_volumes
-from mooring.targets.docker.images import ensure_image
+from mooring.targets.docker.images import ensure_image, ensure_release
 from mooring.targets.docker.observe import read_time
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.stops import Stops
@@ -62,7 +62,10 @@ class Tasks:
         if item is not None:
             return
         image = task.image.reference if task.image is not None else self.options.engine_image
-        ensure_image(self.engine, self.options, image)
+        if task.image is not None:
+            ensure_release(self.engine, self.options, task.image)
+        else:
+            ensure_image(self.engine, self.options, image)
         ensure_volumes(self.engine, task.place, task.identity, task.mounts)
         try:
             ensure_box(self.engine, self._box(task, image), self.options, self.fill)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mooring.control.render import NotApplied, Rendering, render_instance
+from mooring.control.describe import NotApplied, describe_instance
 from mooring.drivers.documents import Document
+from mooring.targets.docker.files import Rendering, render_files
 from mooring.targets.docker.rendering import PortUnknown
 from tests.scenario.world import DEFAULT_SERVER, SHOP, World, instance
 from tests.unit.targets.docker.stacks import OPTIONS
@@ -24,7 +25,17 @@ async def brought_up(folder: Path) -> tuple[World, Document]:
 
 
 async def rendered(world: World, doc: Document, *, secrets: bool = False) -> Rendering:
-    return await render_instance(world.life(), OPTIONS, doc, form="compose", secrets=secrets)
+    services = world.life()
+    found = await describe_instance(services, doc)
+    return await render_files(
+        found.instance,
+        found.server,
+        OPTIONS,
+        ports=found.ports,
+        form="compose",
+        secrets=services.secrets if secrets else None,
+        notes=found.notes,
+    )
 
 
 def values(world: World) -> list[str]:

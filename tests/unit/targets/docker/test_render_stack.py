@@ -15,6 +15,7 @@ from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker.boxes import Box
 from mooring.targets.docker.converge import Converger
+from mooring.targets.docker.images import portable_image
 from mooring.targets.docker.plan import plan_units
 from mooring.targets.docker.rendering import (
     NotRenderable,
@@ -22,7 +23,6 @@ from mooring.targets.docker.rendering import (
     check_text,
     decide_stack,
     has_secrets,
-    portable_image,
     render_holes,
     stack_files,
     stack_folders,

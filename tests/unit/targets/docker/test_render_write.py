@@ -13,13 +13,13 @@ import pytest
 from mooring.cli.commands.render import docker_options
 from mooring.cli.context import _make_target
 from mooring.cli.options import Options
-from mooring.control.render import RenderedFile, Rendering
-from mooring.control.render_readme import render_readme
-from mooring.control.render_write import FolderTaken, write_rendering
 from mooring.domain.model.desired import Folder
 from mooring.drivers.docker import find
 from mooring.drivers.docker.find import EngineAddress
 from mooring.drivers.settings import Settings, parse_settings
+from mooring.targets.docker.files import RenderedFile, Rendering
+from mooring.targets.docker.files_readme import render_readme
+from mooring.targets.docker.files_write import FolderTaken, write_rendering
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.rendering import StackFolder
 from mooring.targets.docker.target import DockerTarget

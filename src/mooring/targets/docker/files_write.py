@@ -8,10 +8,10 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from mooring.control.render import RenderedFile, Rendering
 from mooring.drivers.docker.archive import pack_folder
 from mooring.drivers.files import file_errors, private_dir, write_file
 from mooring.errors import ConflictError, Retry
+from mooring.targets.docker.files import RenderedFile, Rendering
 from mooring.targets.docker.rendering import StackFolder
 
 
