@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,47 @@ def test_status_of_a_server_shows_phase_image_users_and_problem(program: Program
         assert words in text
     assert (value["kind"], value["users"], value["digest"]) == ("DatabaseServer", ["shop"], "sha256:2")
     assert program("status", "defalt").code == 3
+
+
+@pytest.mark.parametrize("arguments", [("status", "shpo"), ("no-such-command",)], ids=["error", "usage"])
+def test_error_with_yaml_is_one_document_on_standard_output(arguments: tuple[str, ...], program: Program) -> None:
+    result = program("-o", "yaml", *arguments)
+
+    assert result.code in (2, 3)
+    assert result.err == ""
+    assert yaml.safe_load(result.out)["type"] == "error"
+
+
+def test_logs_with_yaml_are_documents(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def logs(ref: Ref, **_: Any) -> AsyncIterator[str]:
+        yield f"one: {ref.name}"
+        yield "two"
+
+    monkeypatch.setattr(program.target, "logs", logs)
+    program.put(*running())
+
+    found = list(yaml.safe_load_all(program("logs", "shop", "-o", "yaml").out))
+
+    assert [one["line"] for one in found] == ["one: shop", "two"]
+
+
+def test_logs_of_what_never_started_say_what_keeps_it(program: Program) -> None:
+    program.put(*running(problem={"code": "MOOR-605", "brief": "No folder.", "resolution": "Make the folder."}))
+
+    result = program("logs", "shop")
+
+    assert result.code != 0
+    assert "No folder." in result.err
+    assert "→ Make the folder." in result.err
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_agent_unit_as_data(form: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mooring.cli.service.program_path", lambda: Path("/opt/mooring"))
+    value = yaml.safe_load(program("agent", "install", "--dry-run", "-o", form).out)
+
+    assert "[Service]" in value["unit"]
+    assert value["installed"] is False
 
 
 def test_status_without_an_engine_shows_the_record_and_warns(program: Program) -> None:

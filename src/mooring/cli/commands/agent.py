@@ -100,11 +100,13 @@ def install(options: Options, *, dry_run: bool) -> int:
             print_data(options, {"unit": unit, "installed": False})
         return 0
     StateDir.open(home)  # the unit may write there only, so it has to be there
-    done = install_service(unit)
-    if options.output == "table":
-        print_text("\n".join(done))
-    else:
-        print_data(options, {"unit": unit, "installed": True, "done": list(done)})
+    done: list[str] = []
+    for line in install_service(unit):
+        done.append(line)
+        if options.output == "table":
+            print_text(line)
+    if options.output != "table":
+        print_data(options, {"unit": unit, "installed": True, "done": done})
     return 0
 
 
