@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from mooring.api.common import PostgresAddress
+from mooring.api.instance import OdooInstanceSpec
+from mooring.api.server import DatabaseServerSpec
 from mooring.cli.context import App
 from mooring.cli.errors import NoServerHere
 from mooring.cli.names import find_instance, instance_of, spec_of_document
@@ -43,3 +46,17 @@ async def users_of(app: App, server: Document) -> list[str]:
         if own == server.ref.name or (own is None and server.spec.get("default") is True):
             names.append(doc.ref.name)
     return names
+
+
+async def external_of(app: App, doc: Document, spec: OdooInstanceSpec) -> tuple[PostgresAddress, bool] | None:
+    """The database server of an instance where others run it, and whether an administrator of it is known; else None."""
+    if spec.database.external is not None:
+        return spec.database.external, spec.database.external.admin_secret_ref is not None
+    if spec.database.managed is not None:
+        return None
+    for one in await app.documents.list("DatabaseServer"):
+        named = one.ref.name == spec.database.server if spec.database.server else one.spec.get("default") is True
+        if named and one.ref.namespace == doc.ref.namespace:
+            external = DatabaseServerSpec.model_validate(one.spec).external
+            return None if external is None else (external, external.admin_secret_ref is not None)
+    return None

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -337,6 +338,29 @@ def test_delete_with_purge_needs_the_name_again(program: Program) -> None:
     assert doc is not None
     assert doc.deleted_at is not None
     assert doc.meta["purge"] is True
+
+
+@pytest.mark.parametrize(
+    ("admin", "kept"),
+    [pytest.param({}, 1, id="no administrator"), pytest.param({"adminSecretRef": {"name": "admin"}}, 0, id="one")],
+)
+def test_delete_with_purge_says_that_an_external_database_stays(
+    admin: dict[str, Any], kept: int, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: Any, **__: Any) -> None:
+        return
+
+    monkeypatch.setattr("mooring.cli.driving.lead", gone)
+    doc, status = running(database={"server": "pg.example.com:5432", "name": "shop"})
+    external = {"host": "pg.example.com", "secretRef": {"name": "pg"}, **admin}
+    program.put(replace(doc, spec={"image": "odoo:14.0", "database": {"external": external}}), status)
+
+    text = program("delete", "shop", "--purge", "--confirm", "shop").out
+    last = json.loads(program("delete", "shop", "--purge", "--confirm", "shop", "-o", "json").out.splitlines()[-1])
+
+    assert len(last["kept"]) == kept
+    assert ('DROP DATABASE "shop";' in text) is bool(kept)
+    assert ("with all its data" in text) is not bool(kept)
 
 
 def test_delete_without_purge_marks_and_keeps(program: Program) -> None:

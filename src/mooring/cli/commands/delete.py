@@ -13,6 +13,7 @@ from mooring.cli.options import command as declare
 
 if TYPE_CHECKING:
     from mooring.cli.context import App
+    from mooring.drivers.documents import Document
 
 
 @declare(
@@ -33,7 +34,8 @@ def command(options: Options, name: str, *, purge: bool, confirm: str | None, se
     """Remove the instance NAME.
 
     Its database, its filestore and its secrets stay: a manifest of the same name and namespace takes them back. With
-    --purge, or `deletionPolicy: Delete` in the manifest, they are thrown away; then the name is asked for once more.
+    --purge, or `deletionPolicy: Delete` in the manifest, they are thrown away; then the name is asked for once more. An
+    external database without adminSecretRef stays even then: the command says how to drop it.
     """
     from mooring.api.enums import DeletionPolicy
     from mooring.cli.context import run
@@ -45,30 +47,55 @@ def command(options: Options, name: str, *, purge: bool, confirm: str | None, se
     if server:
         return _delete_server(options, name, purge=purge, confirm=confirm)
 
-    async def work(app: App) -> tuple[bool, str]:
+    async def work(app: App) -> tuple[bool, list[dict[str, str]]]:
         doc = await find_instance(app, name)
         thrown = purge or spec_of_document(doc).deletion_policy is DeletionPolicy.DELETE
         if thrown:
             _confirm(doc.ref.name, confirm)
+        kept = await _kept(app, doc, purge=thrown)
         await request_deletion(await app.services(), doc.ref, purge=thrown)
         if wait:
             await lead(app, [doc.ref])
-        database = (doc.status.get("database") or {}).get("name", "")
-        server = (doc.status.get("database") or {}).get("server", "")
-        place = f"database {database} on server {server}" if database else "no database was made"
-        return thrown, place
+        return thrown, kept
 
-    thrown, place = run(options, work)
+    thrown, kept = run(options, work)
+    database = next((f"database {one['name']} on {one['server']}" for one in kept if one["kind"] == "database"), "")
     if options.output != "table":
-        print_result(options, {"name": name, "purged": thrown, "gone": wait})
+        print_result(options, {"name": name, "purged": thrown, "gone": wait, "kept": kept})
     elif not wait:
         print_text(f"{name} will be removed by the agent, or by the next `mooring delete {name}`.")
-    elif thrown:
+    elif thrown and not kept:
         print_text(f"{name} is gone, with all its data.")
+    elif thrown:
+        print_text(f"{name} is gone, with its filestore. The {database} stays: nobody here may drop it.")
+        print_text(f"Its owner or an administrator can: {kept[0]['drop']}")
     else:
+        place = database or "no database was made"
         print_text(f"{name} is gone. Its data stays ({place}, and the filestore's volume): apply its manifest again, ")
         print_text("under the same name and namespace, and it is back.")
     return 0
+
+
+async def _kept(app: App, doc: Document, *, purge: bool) -> list[dict[str, str]]:
+    """[{kind: database|filestore, name, server, drop}]: the data that stays; `drop` is the SQL that a person may run.
+
+    An external database stays even with --purge where Mooring knows no role that may drop it.
+    """
+    from mooring.cli.names import spec_of_document
+    from mooring.cli.servers import external_of
+
+    external = await external_of(app, doc, spec_of_document(doc))
+    name = (doc.status.get("database") or {}).get("name", "")
+    server = (doc.status.get("database") or {}).get("server", "")
+    if external is not None:
+        server = f"{external[0].host}:{external[0].port}"
+    database = {"kind": "database", "name": name, "server": server}
+    if not purge:
+        return [*((database,) if name else ()), {"kind": "filestore"}]
+    if external is None or external[1] or not name:
+        return []
+    quoted = name.replace('"', '""')
+    return [{**database, "drop": f'DROP DATABASE "{quoted}";'}]
 
 
 def _delete_server(options: Options, name: str, *, purge: bool, confirm: str | None) -> int:

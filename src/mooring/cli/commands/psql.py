@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 )
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--admin", is_flag=True, help="As the server's superuser instead of the instance's own role.")
+@click.option("--admin", is_flag=True, help="Begin as the superuser instead of in the instance's own role.")
 def command(options: Options, name: str, arguments: tuple[str, ...], *, admin: bool) -> int:
     """Open psql on the database of the instance NAME; what follows `--` goes to psql.
 
-    It runs inside the container of a server that Mooring runs, with the rights of the instance's own role. No password is
-    typed or shown. It ends with psql's own exit code.
+    It runs inside the container of a server that Mooring runs. No password is typed or shown. It ends with psql's own exit
+    code.
+
+    It is the session of the server's superuser, which begins in the instance's own role: what you make belongs to that role
+    and its rights hold. That is no barrier: `RESET ROLE` gives the superuser's rights back.
     """
     from mooring.cli.context import run
     from mooring.cli.names import find_instance
