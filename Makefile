@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -o asyncio_default_fixture_loop_scope=function
+PYTEST := $(PY) -m pytest
 VENV := .venv/.stamp
 # The engines that the real tests run on: `make test ENGINES=docker` leaves Podman out.
 ENGINES ?= docker podman
@@ -36,8 +36,8 @@ demo-down: $(VENV) ## Remove the demo with its data
 test: test-unit test-real ## Run what every change must pass: unit tests, then the tests on real engines
 
 .PHONY: test-unit
-test-unit: $(VENV) ## Run the tests that need no engine (under a minute)
-	@$(PYTEST) -m "not real" $(ARGS)
+test-unit: $(VENV) ## Run the tests that need no engine (about two minutes)
+	@$(PYTEST) -m "not real and not full" $(ARGS)
 
 .PHONY: test-real
 test-real: $(VENV) ## Run the tests with real engines, Odoo and PostgreSQL
@@ -45,7 +45,7 @@ test-real: $(VENV) ## Run the tests with real engines, Odoo and PostgreSQL
 
 .PHONY: test-full
 test-full: $(VENV) test-unit ## Run everything: all kills, all engines (hours)
-	@testbed/with.sh $(ENGINES) -- $(PYTEST) -m "real" $(ARGS)
+	@testbed/with.sh $(ENGINES) -- $(PYTEST) -m "real or full" $(ARGS)
 
 .PHONY: conformance
 conformance: $(VENV) ## Run the conformance suite and write docs/conformance.md from it
