@@ -58,6 +58,7 @@ def _measure(place: Place, wanted: list[str], given: argparse.Namespace) -> list
         take("settled", lambda: settled.measure(place, manifest, repeats=given.repeats, instances=1))
         if {"many", "idle"} & set(wanted):
             image_id = fifty.build_image(place.engine)
+            place.images.append(fifty.IMAGE)
             fifty.add_instances(place, "shop", count=given.instances, image_id=image_id)
         take("many", lambda: settled.measure(place, manifest, repeats=given.repeats, instances=given.instances))
         take("idle", lambda: idle.measure(place, instances=given.instances, window_s=given.window))

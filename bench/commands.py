@@ -34,7 +34,7 @@ class Run:
     err: str
 
 
-class RunFailed(Exception):  # noqa: N818 - a measurement that did not come about
+class RunFailed(Exception):
     """A program ended with an error; the text has the end of what it said."""
 
 

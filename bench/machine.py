@@ -26,7 +26,7 @@ def describe(engine: Any) -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "memory": f"{_memory_bytes() / 2**30:.0f} GiB",
         "processor": _processor(),
-        "system": f"{info.get('OperatingSystem', platform.system())}, kernel {platform.release().partition("-")[0]}",
+        "system": f"{info.get('OperatingSystem', platform.system())}, kernel {platform.release().partition('-')[0]}",
         "engine": f"{_product(version)} {version['Version']}, storage {info.get('Driver', 'unknown')}",
         "Python": f"{platform.python_implementation()} {sys.version.split()[0]}",
         "Mooring": mooring.__version__,

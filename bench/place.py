@@ -32,13 +32,14 @@ class Place:
     Attributes:
         namespace: of everything in it; no other run has it.
         host: where the engine answers, None for the usual place.
+        images: that were built for it.
     """
 
     folder: Path
     namespace: str
     engine: Any
     host: str | None = None
-    extra: dict[str, str] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -92,6 +93,8 @@ class Place:
             _gone(lambda one=one: self.engine.remove_network(one["Id"]))
         for one in self.engine.volumes(filters=mine).get("Volumes") or []:
             _gone(lambda one=one: self.engine.remove_volume(one["Name"]))
+        for image in self.images:
+            _gone(lambda image=image: self.engine.remove_image(image))
 
 
 # What both ways start: threaded, so that one process answers, and with limits.
