@@ -97,6 +97,17 @@ class App:
             listener=listener or self.progress,
         )
 
+    async def become(self, installation: str) -> None:
+        """Step in for another installation; the target is made anew at its next use.
+
+        Raises:
+            StateCorrupt, NotWritable: as `StateDir.adopt_installation`.
+        """
+        self.state = self.state.adopt_installation(installation)
+        target, self._target = self._target, None
+        if target is not None:
+            await target.close()
+
     async def close(self) -> None:
         """Release everything; safe to repeat."""
         target, self._target = self._target, None

@@ -2,8 +2,7 @@
 """Takes up again what an installation made, after its state directory was lost.
 
 What is found says whose it is and which instance id its data carries; generated secrets are read back from where they are
-in use. What is wanted of each instance is in its manifest, which has to be applied again: it then takes its data back, and
-no process with data is touched before. Called by `mooring adopt`.
+in use. Records follow in `adopt_records`, as far as what runs carries a note of them. Called by `mooring adopt`.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,9 @@ from mooring.cli.options import command as declare
 if TYPE_CHECKING:
     from mooring.cli.context import App
     from mooring.control.adopt import Adopted
+    from mooring.domain.instance.subject import PinnedRelease
+    from mooring.domain.model.observed import Found
+    from mooring.targets.docker.target import DockerTarget
 
 
 @declare(
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
 def command(options: Options, *, installation: str | None, yes: bool) -> int:
     """Take up again what runs and what is kept on the target, after the state directory was lost.
 
-    The new, empty state directory takes over the id that the objects carry, and generated secrets are read back from where
-    they are in use. Then apply your manifests again: each instance takes its data back. Nothing is stopped or changed here.
+    The new, empty state directory takes over the id that the objects carry. Generated secrets are read back from where they
+    are in use, and records from the labels of what runs. What could not be told is said: apply its manifest again. Nothing
+    is stopped or changed here, and records that are there stay as they are.
 
     Never adopt what another Mooring still works with: two would work on the same objects.
     """
@@ -57,21 +62,27 @@ def command(options: Options, *, installation: str | None, yes: bool) -> int:
         for one in found
     ]
     print_text(render_table(("FOUND", "RELEASE", "VOLUMES", "SECRETS RECOVERED", "SECRETS LOST"), table))
-    missing = [str(one.ref) for one in found if not one.recorded and one.ref.kind == "OdooInstance"]
+    missing = [str(one.ref) for one in found if not one.recorded]
     if missing:
         print_text(f"\nWhat is wanted of {', '.join(missing)} is in your manifests: `mooring apply -f FILE` for each.")
-        print_text("Passwords of Odoo's users are as they were; Mooring cannot know that of `admin` any more.")
+    print_text(
+        "\nLabels hold no secrets: where a manifest has `webhook`, or passwords in `configOptions`, apply it again,"
+    )
+    print_text(
+        "before `mooring agent` starts. The password of Odoo's user `admin` is as it was, and only people know it:"
+    )
+    print_text(
+        "what `mooring secret show NAME-odoo admin-password` prints from now on is a new one that Odoo never got."
+    )
     return 0
 
 
 async def _adopt(app: App, installation: str | None, *, yes: bool) -> tuple[list[Adopted], str]:
-    from mooring.cli.errors import NotConfirmed, UnknownTarget
+    from mooring.cli.errors import NotConfirmed
     from mooring.control.adopt import choose_installation, recover
-    from mooring.targets.docker.target import DockerTarget
+    from mooring.control.adopt_records import learn_release, restore_records
 
-    target = await app.target()
-    if not isinstance(target, DockerTarget):
-        raise UnknownTarget("Only the target docker can be adopted from.")
+    target = await _docker(app)
     found = await target.inventory()
     fresh = not await app.documents.list()
     chosen = choose_installation(found, app.state.installation, fresh=fresh, wanted=installation)
@@ -79,6 +90,23 @@ async def _adopt(app: App, installation: str | None, *, yes: bool) -> tuple[list
         text = f"{app.state.path} becomes the installation {chosen}. Is its own state directory lost, and no agent of it alive?"
         if not yes and not (sys.stdin.isatty() and click.confirm(text, err=True)):
             raise NotConfirmed(f"{text} Nothing was adopted.")
-        app.state.adopt_installation(chosen)
+        await app.become(chosen)
+        target = await _docker(app)
     adopted = await recover(found, target, app.secrets, app.documents, installation=chosen)
-    return adopted, chosen
+    services = await app.services()
+
+    async def learn(one: Found) -> PinnedRelease | None:
+        return await learn_release(services, one)
+
+    await restore_records(found, app.documents, learn, installation=chosen, now=app.clock.now())
+    return [replace(one, recorded=await app.documents.get(one.ref) is not None) for one in adopted], chosen
+
+
+async def _docker(app: App) -> DockerTarget:
+    from mooring.cli.errors import UnknownTarget
+    from mooring.targets.docker.target import DockerTarget
+
+    target = await app.target()
+    if not isinstance(target, DockerTarget):
+        raise UnknownTarget("Only the target docker can be adopted from.")
+    return target
