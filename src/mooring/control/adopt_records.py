@@ -79,7 +79,7 @@ async def restore_records(
         status: Mapping[str, Any] = {}
         if one.ref.kind == SERVER:
             doc = _server_record(one, instances)
-        elif one.ref.kind == INSTANCE and one.ref in instances:
+        elif one.ref.kind == INSTANCE and one.ref in instances and await _has_server(documents, one.ref, instances):
             doc = Document(one.ref, one.identity.instance, spec=json.loads(one.notes["spec"]))
             if PROCESSES & set(one.workloads):
                 ledger = await _ledger(one, instances[one.ref], learn)
@@ -93,6 +93,16 @@ async def restore_records(
             await documents.put_status(given, if_version=stored.version)
         written.append(one.ref)
     return written
+
+
+async def _has_server(documents: Documents, ref: Ref, instances: Mapping[Ref, OdooInstanceSpec]) -> bool:
+    """Whether the instance's server has a record; without one an empty server would be made in its place."""
+    database = instances[ref].database
+    if database.external is not None:
+        return True
+    servers = [one for one in await documents.list(SERVER) if one.ref.namespace == ref.namespace]
+    name = ref.name if database.managed is not None else database.server
+    return any(one.spec.get("default") is True if name is None else one.ref.name == name for one in servers)
 
 
 async def _ledger(one: Found, spec: OdooInstanceSpec, learn: Learn) -> Ledger | None:

@@ -121,8 +121,16 @@ async def test_adopted_twice_changes_nothing_the_second_time(world: World) -> No
 async def test_what_cannot_be_told_is_left_to_its_manifest(found: Found, tmp_path: Path) -> None:
     world = World(tmp_path)
 
-    assert await adopt(world, [found]) == []
-    assert await world.documents.list() == []
+    assert await adopt(world, [found, found_server(DEFAULT_SERVER)]) == [DEFAULT_SERVER]
+    assert await world.documents.get(SHOP) is None
+
+
+async def test_instance_whose_server_cannot_be_told_is_left_to_its_manifest(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    other = Ref("DatabaseServer", "default", "other")
+
+    assert await adopt(world, [found_instance("1", {"image": "odoo:14.0"}), found_server(other)]) == [other]
+    assert await world.documents.get(SHOP) is None
 
 
 async def test_record_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
