@@ -43,7 +43,14 @@ _REGISTRY_TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
     ),
     (
         ImageNotFound,
-        ("manifest unknown", "not found: manifest", "name unknown", "does not exist", "did not resolve to an alias"),
+        (
+            "manifest unknown",
+            "not found: manifest",
+            "name unknown",
+            "unknown blob",
+            "does not exist",
+            "did not resolve to an alias",
+        ),
     ),
     (
         RegistryUnreachable,
