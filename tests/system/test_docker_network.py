@@ -201,3 +201,21 @@ async def test_replica_runs_unprivileged_and_its_volume_is_its_own(bench: Docker
     argv = ["sh", "-c", "id -u; stat -c '%u:%g:%a' /var/lib/store /etc/mooring/app.conf; grep CapEff /proc/self/status"]
     _, output = bench.engine.run(f"{child(bench.ref, 'web')}-0", argv, timeout_s=10)
     assert output.split() == ["1234", "1234:1234:750", "1234:1234:600", "CapEff:", "0000000000000000"]
+
+
+async def test_removal_takes_tasks_that_ended_along_and_waits_for_one_that_runs(bench: DockerBench) -> None:
+    await settle(bench, desired(bench))
+    ran = task(bench, "probe")
+    slow = replace(task(bench, "slow"), argv=("sleep", "600"))
+    for one in (ran, slow):
+        await bench.target.start(one)
+    assert await ended(bench, ran.name) == "succeeded"
+    nothing = Desired(bench.ref, bench.identity, network=False)
+    for _ in range(3):
+        await bench.target.converge(nothing, await bench.target.observe(bench.ref))
+    assert (await bench.target.task(ran.name)).phase == "absent"
+    assert (await bench.target.task(slow.name)).phase == "running"
+    await bench.target.cancel(slow.name)
+    await ended(bench, slow.name)
+    await settle(bench, nothing)
+    assert bench.engine.containers(labels=[f"dev.mooring.namespace={bench.ref.namespace}"]) == []

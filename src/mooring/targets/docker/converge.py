@@ -64,6 +64,8 @@ class Converger:
         match move.verb:
             case "remove":
                 return self._remove(want, move.name)
+            case "forget":
+                return self._forget(want, move.name)
             case "network":
                 self._network(want)
             case "renetwork":
@@ -113,6 +115,13 @@ class Converger:
             self.engine.remove(item["Id"])
             return True
         self.stops.begin(str(item["Id"]), grace_s=int(config.get("StopTimeout") or 30), remove=True)
+        return True
+
+    def _forget(self, want: Desired, name: str) -> bool:
+        item = self._owned(want, name)
+        if item is None or item["State"].get("Running"):
+            return False
+        self.engine.remove(item["Id"])
         return True
 
     def _network(self, want: Desired) -> str:

@@ -51,6 +51,8 @@ class Looker:
             if purpose == "task":
                 if state in {"running", "stopping", "paused", "restarting"}:
                     tasks.append(name)
+                else:
+                    objects[f"task {name}"] = ObjectSeen("task", name, "", tag.identity_of(labels), {"state": state})
                 continue
             objects[f"container {name}"] = self._container(item, live=live, ready=ready, linking=linking)
             if purpose == "workload":

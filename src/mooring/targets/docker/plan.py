@@ -23,6 +23,7 @@ from mooring.targets.docker.options import DockerOptions
 Verb = Literal[
     "refuse",
     "remove",
+    "forget",
     "network",
     "renetwork",
     "unnetwork",
@@ -94,6 +95,7 @@ def plan_moves(want: Desired, seen: Observed, options: DockerOptions) -> tuple[M
         return refused
     moves: list[Move] = []
     moves += _removals(units, containers)
+    moves += _leftovers(want, seen)
     moves += _networks(want, seen, containers)
     moves += _volumes(want, seen)
     for unit in units:
@@ -186,6 +188,15 @@ def _removals(units: tuple[Unit, ...], containers: Mapping[str, ObjectSeen]) -> 
         wait = "it is stopping" if item.detail["state"] == "stopping" else ""
         change = Change("stop", f"container {item.name}", why, "downtime" if not wanted else "none")
         yield Move(change, "remove", item.name, wait=wait)
+
+
+def _leftovers(want: Desired, seen: Observed) -> Iterator[Move]:
+    """Tasks that ended. Until the owner goes, whoever started one has yet to read how it ended, or forgets it."""
+    if want.network:
+        return
+    for item in seen.objects.values():
+        if item.kind == "task" and item.identity == want.identity:
+            yield Move(Change("remove", f"container {item.name}", "it is a task that ended"), "forget", item.name)
 
 
 def _networks(want: Desired, seen: Observed, containers: Mapping[str, ObjectSeen]) -> Iterator[Move]:

@@ -189,6 +189,15 @@ def test_nothing_wanted_removes_containers_first_and_never_volumes() -> None:
     assert moves(nothing, seen(network(WANT), volume(), tasks=("t",))) == [("unnetwork", MAIN, False)]
 
 
+def test_removal_forgets_ended_tasks_of_this_identity_and_nothing_else_does() -> None:
+    left = ObjectSeen("task", "probe", "", OURS, {"state": "exited"})
+    others = replace(left, name="other", identity=Identity("here", "2"))
+    world = seen(network(WANT), volume(), left, others)
+    nothing = Desired(SHOP, OURS, network=False)
+    assert moves(nothing, world) == [("forget", "probe", True), ("unnetwork", MAIN, True)]
+    assert moves(replace(WANT, workloads=()), world) == []
+
+
 def test_stopping_replica_that_is_not_wanted_still_differs() -> None:
     nothing = replace(WANT, workloads=())
     world = seen(container(WANT, 0, state="stopping"), network(WANT), volume())
