@@ -50,6 +50,11 @@ def plan_operations(services: Services, work: Work, seen: Observed) -> tuple[Pla
     waiting = [Asked(one.doc.ref.name, one.type, one.due(services.clock.now())) for one in work.waiting]
     intact = _snapshot(work, ledger, seen, place).data_present
     planned: list[PlannedOperation] = []
+    for one in work.running:
+        if not one.stuck:
+            reason = f"{one.doc.ref.name} is in progress, and goes on"
+            planned.append(PlannedOperation(one.type.value, reason, CONSEQUENCES.get(one.type, "none")))
+            ledger = _after(ledger, one.type, place=place, wanted=wanted)
     while len(planned) < MAX_OPERATIONS:
         choice = decide_next(
             ledger=ledger,

@@ -535,6 +535,13 @@ def test_agent_status_ends_with_3_when_none_runs(program: Program) -> None:
     assert json.loads(result.out)["running"] is False
 
 
+def test_agent_with_yaml_is_refused(program: Program) -> None:
+    result = program("agent", "run", "-o", "yaml")
+
+    assert result.code == 2
+    assert yaml.safe_load(result.out)["code"] == "MOOR-711"
+
+
 def test_agent_unit_is_hardened_and_names_program_and_home(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mooring.cli.service.program_path", lambda: Path("/opt/my tools/mooring"))
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/podman/podman.sock")

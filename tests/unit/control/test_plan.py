@@ -99,6 +99,19 @@ async def test_plan_names_what_was_asked_for_and_waits(world: World) -> None:
     assert [one.type for one in plan.operations] == ["Restart"]
 
 
+async def test_plan_names_an_operation_in_progress_once(world: World) -> None:
+    await world.bring_up()
+    wanted = instance(image="odoo:14.0-next")
+    await world.apply(wanted)
+    await world.passes(4)
+
+    (plan,) = await planned(world, wanted)
+
+    assert [one.phase for one in (await world.operations())[-1:]] == ["Running"]
+    assert [one.type for one in plan.operations] == ["Upgrade"]
+    assert "in progress" in plan.operations[0].reason
+
+
 async def test_plan_of_a_server_shows_its_changes_and_who_is_hit(world: World) -> None:
     await world.bring_up()
     changed = manifest("DatabaseServer", "default", default=True, managed={"parameters": {"work_mem": "8MB"}})

@@ -38,9 +38,13 @@ def run_command(options: Options) -> int:
     commands write what is wanted and follow what it does.
     """
     from mooring.cli.context import run
+    from mooring.cli.errors import BadRequest
     from mooring.cli.logs import setup_logging
     from mooring.control.agent import run_agent
     from mooring.control.events import log_event
+
+    if options.output == "yaml":
+        raise BadRequest("The agent's log is text, or JSON lines with `-o json`; there is no YAML of it.")
 
     async def work(app: App) -> None:
         setup_logging(options, level=logging.INFO)
