@@ -13,7 +13,7 @@ from mooring.control.errors import OperationFailed
 from mooring.errors import MooringError
 from tests.conformance.conftest import open_private
 from tests.conformance.odoo_client import Planted, eventually
-from tests.conformance.places import NO_MACHINE, Place, Private
+from tests.conformance.places import NO_MACHINE, Place, Private, free_port
 from tests.conformance.world import DIES, NEXT, Instance, World
 
 pytestmark = pytest.mark.real
@@ -41,7 +41,8 @@ def breakable(machine: Private, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """An instance on it."""
     world = World(machine, tmp_path_factory.mktemp("private") / "state", f"conf-{secrets.token_hex(3)}")
     try:
-        yield world.instance("shop").apply()
+        # Free here too, where it is forwarded to: the private engine's network is another one.
+        yield world.instance("shop", service={"port": free_port()}).apply()
     finally:
         machine.clean(world.namespace)
 
@@ -111,7 +112,7 @@ def test_disk_full(place: Place, tmp_path_factory: pytest.TempPathFactory) -> No
     """A full disk is said in so many words; nothing is lost, and it goes on when there is room."""
     with open_private(place, disk="8G") as machine:
         world = World(machine, tmp_path_factory.mktemp("full") / "state", f"conf-{secrets.token_hex(3)}")
-        instance = world.instance("shop").apply()
+        instance = world.instance("shop", service={"port": free_port()}).apply()
         planted = instance.odoo.plant("before the disk was full")
         machine.fill()
         with pytest.raises(MooringError) as failed:
