@@ -169,7 +169,7 @@ def decide_stack(
 
 
 def decide_box(want: Desired, unit: Unit, index: int, *, attachments: tuple[Attachment, ...]) -> Box:
-    """A replica as the target makes it; a gateway's publishing is not in it."""
+    """A replica as the target makes it, without its labels; a gateway's publishing is not in it."""
     workload = unit.workload
     return Box(
         name=tag.replica_name(want.ref, workload.role, index),
@@ -192,12 +192,6 @@ def decide_box(want: Desired, unit: Unit, index: int, *, attachments: tuple[Atta
         stop_signal=workload.stop_signal,
         shm_bytes=workload.shm_bytes,
         probe=workload.probe,
-        labels={
-            **tag.note_labels(want.notes),
-            tag.INDEX: str(index),
-            tag.SOURCE: workload.image.source,
-            tag.DIGEST: workload.image.digest,
-        },
     )
 
 

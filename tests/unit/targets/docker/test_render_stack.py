@@ -57,14 +57,19 @@ def test_box_of_a_stack_is_the_one_that_the_target_makes(service: str, role: str
     target = made_by_the_target(want, role, 0)
     # The target joins linked networks, publishes and grants the one capability by itself; images are named to be pulled.
     own = {"networks": found.networks[:1], "publish": (), "capabilities": (), "image": target.image}
+    own |= {"labels": target.labels}
     assert dataclasses.replace(found, **cast("Any", own)) == target
+
+
+def test_stack_carries_neither_notes_nor_other_labels_of_mooring() -> None:
+    assert instance().notes
+    assert [dict(box.labels) for one in STACKS["plain"].services for box in one.boxes if box.labels] == []
 
 
 def test_replicas_differ_in_their_names_only() -> None:
     first, second = next(one for one in STACKS["replicas"].services if one.name == "web").boxes
     assert (first.name, second.name) == (f"{child(REF, 'web')}-0", f"{child(REF, 'web')}-1")
-    labels = {"labels": first.labels}
-    assert dataclasses.replace(second, name=first.name, **cast("Any", labels)) == first
+    assert dataclasses.replace(second, name=first.name) == first
 
 
 def test_services_come_in_the_order_of_the_files() -> None:
