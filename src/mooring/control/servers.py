@@ -190,12 +190,12 @@ async def reconcile_server(services: Services, where: Ref, *, live: bool = False
         seen = await services.target.observe(where, live=live)
         for change in await services.target.converge(desired, seen) if alone else ():
             services.emit(Event(where, "change", f"{change.action} {change.object}: {change.reason}"))
+        ready = _is_ready(services, desired, seen)
+        problem = _problem(where, seen)
         if alone:
-            await _write_status(services, doc, seen, ready=_is_ready(services, desired, seen))
-    ready = _is_ready(services, desired, seen)
-    dying = [one for one in seen.workload(ROLE).replicas if not one.ready and one.restarts >= RESTARTS_THAT_FAIL]
-    if dying:
-        raise ServerFailed(f"{where} ended {dying[0].restarts} times after its start.", details=dying[0].log_tail)
+            await _write_status(services, doc, seen, ready=ready, problem=problem)
+    if problem is not None:
+        raise problem
     return ServerPass(ready=ready, max_connections=subject.max_connections, identity=identity)
 
 
@@ -245,17 +245,28 @@ async def _subject(
     )
 
 
+def _problem(where: Ref, seen: Observed) -> ServerFailed | None:
+    for one in seen.workload(ROLE).replicas:
+        if not one.ready and one.restarts >= RESTARTS_THAT_FAIL:
+            return ServerFailed(f"{where} ended {one.restarts} times after its start.", details=one.log_tail)
+    return None
+
+
 def _is_ready(services: Services, desired: Desired, seen: Observed) -> bool:
     return seen.workload(ROLE).ready >= 1 and not services.target.diff(desired, seen)
 
 
-async def _write_status(services: Services, doc: Document, seen: Observed, *, ready: bool) -> None:
+async def _write_status(
+    services: Services, doc: Document, seen: Observed, *, ready: bool, problem: ServerFailed | None
+) -> None:
     before = doc.status.get("phase")
     phase = "Running" if ready else "Provisioning" if before in (None, "Provisioning") else "Degraded"
 
     def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
         since = status.get("since") if status.get("phase") == phase else rfc3339(seen.at)
-        return {**status, "phase": phase, "since": since, "observedGeneration": doc.generation}
+        value = {**status, "phase": phase, "since": since, "observedGeneration": doc.generation}
+        value.pop("problem", None)
+        return value if problem is None else {**value, "problem": problem.to_json()}
 
     await update_status(services, doc, change)
     if phase != before:
