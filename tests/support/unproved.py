@@ -45,6 +45,11 @@ UNPROVED = (
         "The test ground has no machine of its own for Podman; a restart of its service is proved.",
         "podman: the test ground has no machine of its own",
     ),
+    Unproved(
+        "A network without a way out does not reach the engine's own machine, with Podman",
+        "The bridge keeps its address there, so that it does reach it; with Docker it is closed and proved.",
+        "podman: the bridge of an internal network keeps its address",
+    ),
     Unproved("Names of the outside world", "No name server answers from within a container.", "no name server outside"),
     Unproved("Podman where it is not installed", "`testbed/with.sh podman` installs it.", "MOORING_PODMAN_HOST"),
     Unproved("Private engines for users other than root", "Namespaces and mounts need root.", "needs root"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import urllib.error
 import urllib.request
@@ -152,9 +153,7 @@ async def test_link_reaches_a_server_that_comes_later_and_is_made_again(bench: D
 
 
 def outside() -> str:
-    """The machine's name server: something outside that answers on TCP. The machine itself does not count as outside:
-    Docker 20.10 lets an internal network reach the machine's own addresses.
-    """
+    """The machine's name server: something outside that answers on TCP."""
     lines = Path("/etc/resolv.conf").read_text(encoding="utf-8").splitlines()
     servers = [line.split()[1] for line in lines if line.startswith("nameserver ")]
     found = next((server for server in servers if not server.startswith("127.")), None)
@@ -177,6 +176,29 @@ async def test_task_reaches_its_links_and_the_world_only_with_egress(
     await bench.target.start(spec)
     await ended(bench, spec.name)
     assert (await bench.target.task(spec.name)).exit_code == (0 if egress else 2)
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "no way out"])
+async def test_engines_machine_is_reached_from_open_networks_only(bench: DockerBench, closed: bool) -> None:
+    """By the network's first address, which is the bridge's, and by the machine's other addresses."""
+    if bench.engine.podman:
+        pytest.skip("podman: the bridge of an internal network keeps its address")
+    await settle(bench, desired(bench, workload(bench), policy=Policy("none" if closed else "open")))
+    network = bench.engine.network(child(bench.ref, "network"))
+    assert network is not None
+    bridge = str(next(ipaddress.ip_network(network["IPAM"]["Config"][0]["Subnet"]).hosts()))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        own = str(probe.getsockname()[0])
+    with socket.socket() as listener:
+        listener.bind(("0.0.0.0", 0))
+        listener.listen()
+        for address in (bridge, own):
+            reach = f"timeout 3 bash -c '</dev/tcp/{address}/{listener.getsockname()[1]}' 2>/dev/null && echo yes || echo no"
+            _, output = bench.engine.run(f"{child(bench.ref, 'web')}-0", ["sh", "-c", reach], timeout_s=10)
+            assert output.strip() == ("no" if closed else "yes"), address
+    _, output = bench.engine.run(f"{child(bench.ref, 'web')}-0", ["cat", "/proc/net/if_inet6"], timeout_s=10)
+    assert "eth" not in output
 
 
 async def test_probe_that_still_runs_is_not_ready(bench: DockerBench) -> None:

@@ -255,14 +255,24 @@ class Engine:
     def create_network(self, name: str, *, subnet: str, internal: bool, labels: Mapping[str, str]) -> None:
         """Create a bridge.
 
+        The bridge of an internal network gets no address on Docker, so that nothing on it reaches the engine's machine.
+        Podman has no such option.
+
         Raises:
             SubnetTaken: another network or the machine uses the subnet.
             NameTaken: there is one of that name.
         """
         ipam = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        closed = internal and not self.podman
         with mapped(f"create network {name}"):
             self._client.create_network(
-                name, driver="bridge", internal=internal, ipam=ipam, labels=dict(labels), check_duplicate=True
+                name,
+                driver="bridge",
+                internal=internal,
+                ipam=ipam,
+                labels=dict(labels),
+                options={"com.docker.network.bridge.inhibit_ipv4": "true"} if closed else None,
+                check_duplicate=True,
             )
 
     def connect(self, network: str, container: str, *, aliases: Sequence[str] = ()) -> None:

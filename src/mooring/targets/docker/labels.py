@@ -125,7 +125,9 @@ def read_links(text: str) -> list[tuple[Ref, str]]:
 
 def network_fingerprint(policy: Policy, links: tuple[Link, ...]) -> str:
     """What a network was made from."""
-    return digest([policy.egress, links_label(links)])
+    # Internal networks of before had a bridge with an address, by which the engine's machine was reached.
+    how = ["no address"] if policy.egress == "none" else []
+    return digest([policy.egress, links_label(links), *how])
 
 
 def workload_fingerprint(workload: Workload, *, egress: str, extra: tuple[str, ...] = ()) -> str:

@@ -56,9 +56,9 @@ def test_box_of_a_stack_is_the_one_that_the_target_makes(service: str, role: str
     found = next(one for one in STACKS["plain"].services if one.name == service).box
     target = made_by_the_target(want, role, 0)
     # The target joins linked networks, publishes and grants the one capability by itself; images are named to be pulled.
-    own = {"networks": found.networks[:1], "publish": (), "capabilities": (), "image": target.image}
-    own |= {"labels": target.labels}
-    assert dataclasses.replace(found, **cast("Any", own)) == target
+    own: dict[str, Any] = {"networks": found.networks[:1], "publish": (), "capabilities": (), "image": target.image}
+    own["labels"] = target.labels
+    assert dataclasses.replace(found, **own) == target
 
 
 def test_stack_carries_neither_notes_nor_other_labels_of_mooring() -> None:
