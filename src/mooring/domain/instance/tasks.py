@@ -159,7 +159,8 @@ def odoo_task(
     Args:
         release: another release than the instance's present one, for an upgrade.
         files: what it needs beyond odoo.conf.
-        probe: it serves data that may be production's: one threaded process, no cron, no network out.
+        probe: it serves data that may be production's: one threaded process, no cron, no network out
+            but where the database server is one that others run.
     """
     pinned = release or subject.release
     facts = pinned.facts
@@ -177,7 +178,9 @@ def odoo_task(
         user=(facts.uid, facts.gid),
         resources=task_resources(subject),
         links=links(subject),
-        egress=not subject.server.managed and not probe,
+        # A server that others run is reached over the world's network: the probe then has a way out, too, and only its
+        # missing cron threads and its two modules keep it quiet.
+        egress=not subject.server.managed,
         deadline=deadline,
     )
     return RunTask(task)
