@@ -33,7 +33,7 @@ CONF = "/etc/mooring/app.conf"
 LONG = 600
 
 
-class Missing(NotFoundError):  # noqa: N818 - named as the product's errors are
+class Missing(NotFoundError):
     """The bench has no such secret."""
 
     code = "MOOR-T01"
