@@ -18,6 +18,7 @@ from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretRef
 from mooring.domain.server.desired import server_secret
 from mooring.drivers.documents import Document
+from mooring.drivers.locks import InstanceLock
 from mooring.drivers.secret_store import MissingSecret
 
 
@@ -69,13 +70,19 @@ async def forget_server(services: Services, where: Ref, *, purge: bool) -> None:
 
 async def _remove_server(services: Services, where: Ref, doc: Document, *, purge: bool) -> None:
     wanted = Desired(where, Identity(services.installation, doc.id), network=False)
-    while services.target.diff(wanted, seen := await services.target.observe(where, live=True)):
-        await services.target.converge(wanted, seen)
-        await services.clock.sleep(0.3)
-    if purge:
-        await services.target.remove_volumes(where, doc.id)
-        await _forget_secret(services, server_secret(where))
-    await services.documents.delete(where, if_version=doc.version)
+    with InstanceLock(services.locks, where) as lock:
+        # A pass that keeps the server in shape would make again what goes here; it never lasts long.
+        while lock.try_acquire(command="delete", now=services.clock.now()) is not None:
+            await services.clock.sleep(0.2)
+        while services.target.diff(wanted, seen := await services.target.observe(where, live=True)):
+            await services.target.converge(wanted, seen)
+            await services.clock.sleep(0.3)
+        if purge:
+            await services.target.remove_volumes(where, doc.id)
+            await _forget_secret(services, server_secret(where))
+        current = await services.documents.get(where)
+        if current is not None:
+            await services.documents.delete(where, if_version=current.version)
 
 
 async def _forget_secret(services: Services, ref: SecretRef) -> None:
