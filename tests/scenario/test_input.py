@@ -336,3 +336,10 @@ async def test_namespaces_keep_instances_of_one_name_apart(world: World) -> None
     await world.check_rest(team)
     assert (await world.doc(SHOP)).id != (await world.doc(team)).id
     assert len(world.machine.servers()) == 2
+
+
+async def test_instance_whose_manifest_says_delete_goes_with_its_data(world: World) -> None:
+    await world.bring_up(instance(deletionPolicy="Delete"))
+    await world.delete()
+    assert (await world.drive()).gone
+    assert not [name for name in world.sim.volumes if name.startswith("shop")]

@@ -57,7 +57,7 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
             await ops.end(services, waiting.key, "Failed", error=error)
         case Create(kind, spec):
             if kind is OperationType.DELETE:
-                spec = {"purge": work.doc.meta.get("purge") is True}
+                spec = {"purge": work.purging}
             operation = await ops.create_operation(services, work.doc.ref, kind, spec)
             await _accept(services, work, operation, seen)
         case None:

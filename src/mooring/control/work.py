@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mooring.api.enums import DeletionPolicy
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
 from mooring.control.errors import SeriesMismatch
@@ -52,6 +53,11 @@ class Work:
     def deleting(self) -> bool:
         """Whether deletion was asked for."""
         return self.doc.deleted_at is not None
+
+    @property
+    def purging(self) -> bool:
+        """Whether its data goes with it: by a person's word, or by the manifest's."""
+        return self.doc.meta.get("purge") is True or self.spec.deletion_policy is DeletionPolicy.DELETE
 
     @property
     def running(self) -> list[ops.Operation]:
@@ -97,7 +103,7 @@ async def prepare(services: Services, work: Work) -> None:
                 services, ref, work.identity, work.spec, work.ledger, current, work.access
             )
     except MooringError as error:
-        if work.deleting and work.doc.meta.get("purge") is not True:
+        if work.deleting and not work.purging:
             work.access = work.subject = None  # what cannot be reached is left as it is; its data stays anyhow
             return
         await note_problem(services, work, error)
