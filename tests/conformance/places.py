@@ -246,14 +246,18 @@ class EnginePlace:
         return url
 
     def left(self, namespace: str, name: str | None = None) -> list[str]:
-        wanted = ["--filter", f"label=dev.mooring.namespace={namespace}"]
-        if name is not None:
-            wanted += ["--filter", f"label=dev.mooring.name={name}"]
-        return [
-            *(f"container {one}" for one in self.cli("ps", "-a", "--format", "{{.Names}}", *wanted).split()),
-            *(f"volume {one}" for one in self.cli("volume", "ls", "-q", *wanted).split()),
-            *(f"network {one}" for one in self.cli("network", "ls", "--format", "{{.Name}}", *wanted).split()),
-        ]
+        wanted = {"dev.mooring.namespace": namespace} | ({} if name is None else {"dev.mooring.name": name})
+        listing = {"container": ("ps", "-aq"), "volume": ("volume", "ls", "-q"), "network": ("network", "ls", "-q")}
+        found: list[str] = []
+        for kind, command in listing.items():
+            ids = self.cli(*command, "--filter", f"label=dev.mooring.namespace={namespace}").split()
+            known = json.loads(self.cli(kind, "inspect", *ids)) if ids else []
+            for item in known:
+                # Podman 4.3 takes several filters on volumes for one of them.
+                labels = (item["Config"] if kind == "container" else item).get("Labels") or {}
+                if all(labels.get(key) == value for key, value in wanted.items()):
+                    found.append(f"{kind} {str(item['Name']).lstrip('/')}")
+        return sorted(found)
 
     def clean(self, namespace: str, name: str | None = None) -> None:
         order = {"container": ("rm", "-fv"), "network": ("network", "rm"), "volume": ("volume", "rm")}

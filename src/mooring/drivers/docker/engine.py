@@ -12,7 +12,7 @@ import functools
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Generic, TypeVar
 
 import docker.errors
@@ -65,7 +65,7 @@ class Engine:
         if name is not None:
             filters["name"] = [name]
         with mapped("list containers"):
-            return list(self._client.containers(all=True, filters=filters))
+            return labelled(self._client.containers(all=True, filters=filters), labels)
 
     def attached(self, network: str) -> list[dict[str, Any]]:
         """Containers, also stopped ones, that are on a network."""
@@ -242,7 +242,7 @@ class Engine:
     def networks(self, *, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Networks that have all `labels`."""
         with mapped("list networks"):
-            return list(self._client.networks(filters={"label": list(labels)} if labels else None))
+            return labelled(self._client.networks(filters={"label": list(labels)} if labels else None), labels)
 
     def network(self, name: str) -> dict[str, Any] | None:
         """All about a network; None if there is none."""
@@ -316,7 +316,7 @@ class Engine:
         if name is not None:
             filters["name"] = [name]
         with mapped("list volumes"):
-            return list(self._client.volumes(filters=filters).get("Volumes") or [])
+            return labelled(self._client.volumes(filters=filters).get("Volumes") or [], labels)
 
     def volume(self, name: str) -> dict[str, Any] | None:
         """All about a volume; None if there is none."""
@@ -414,6 +414,19 @@ class Stream(Generic[T]):
         with contextlib.suppress(Exception):
             self._data.close()
         self._done()
+
+
+def labelled(items: Iterable[dict[str, Any]], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Those that have all `labels` (`key` or `key=value`): Podman 4.3 gives volumes that have one of them."""
+    wanted = [label.partition("=") for label in labels]
+    return [
+        item
+        for item in items
+        if all(
+            key in (found := item.get("Labels") or {}) and (not equals or found[key] == value)
+            for key, equals, value in wanted
+        )
+    ]
 
 
 def _read_until(stream: Any, deadline: float) -> str | None:

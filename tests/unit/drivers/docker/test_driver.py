@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mooring.drivers.docker.archive import Entry, member_count, pack_folder, read_archive, render_archive
-from mooring.drivers.docker.engine import login_for
+from mooring.drivers.docker.engine import labelled, login_for
 from mooring.drivers.docker.faults import refusal, registry_refusal
 from mooring.drivers.docker.find import find_engine
 from mooring.drivers.docker.routes import local_subnets
@@ -130,3 +130,12 @@ def test_login_is_that_of_the_images_registry(image: str, user: str | None) -> N
     found = login_for(image, json.dumps({"auths": auths}))
     assert (found and found["username"]) == user
     assert found is None or found["password"] == "secret:with:colons"
+
+
+def test_objects_with_one_of_the_labels_only_are_not_taken() -> None:
+    both = {"Name": "both", "Labels": {"name": "shop", "kind": "x"}}
+    one = {"Name": "one", "Labels": {"name": "shop", "kind": "y"}}
+    none = {"Name": "none", "Labels": None}
+    assert labelled([both, one, none], ["name=shop", "kind=x"]) == [both]
+    assert labelled([both, one, none], ["kind"]) == [both, one]
+    assert labelled([none], []) == [none]
