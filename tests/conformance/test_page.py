@@ -17,6 +17,13 @@ def test_page_is_what_the_suite_has() -> None:
     assert render(read(text), promises()) == text, "run `make conformance`"
 
 
+def test_page_proves_every_promise_on_docker_and_shows_no_failure() -> None:
+    rows = [line.split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| `test_")]
+    assert len(rows) == len(promises())
+    assert [row[0] for row in rows if not row[1].startswith("proved ")] == []
+    assert [row[0] for row in rows if any(cell.startswith("failed") for cell in row)] == []
+
+
 def test_every_module_of_promises_is_in_the_suite() -> None:
     assert set(MODULES) == modules_on_disk()
     assert all(one.words.endswith(".") for one in promises())

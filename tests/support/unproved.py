@@ -38,6 +38,11 @@ UNPROVED = (
     Unproved(
         "Odoo 15 to 20", "Debian has Odoo 14; what is known of the others is in the table of facts, with sources."
     ),
+    Unproved(
+        "`mooring setup` in a container that boots systemd",
+        "The service's unit is checked and a dry run is tested; nobody has run the whole there.",
+    ),
+    Unproved("Rootless Podman and rootless Docker", "The test ground runs its engines as root."),
     Unproved("Kubernetes", "The target comes with a later issue; its rows are below."),
     Unproved("Hosts over SSH", "The target comes with a later issue; its rows are below."),
     Unproved(
