@@ -435,3 +435,11 @@ def _owner(world: World) -> SecretRef:
     from mooring.domain.instance.tasks import generated_secret
 
     return generated_secret(SHOP, "database")
+
+
+async def test_deletion_of_an_instance_whose_filestore_is_gone_takes_its_processes(shop: World) -> None:
+    del shop.sim.volumes[child(SHOP, "filestore")]
+    await shop.delete()
+    assert (await shop.drive()).gone
+    assert not shop.sim.running(SHOP)
+    assert child(SHOP, "filestore") not in shop.sim.volumes

@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mooring.cli.errors import UnknownTarget
 from mooring.cli.logs import setup_logging
@@ -29,6 +29,9 @@ from mooring.drivers.secret_files import SecretFiles
 from mooring.drivers.settings import Settings, default_settings_path, load_settings
 from mooring.drivers.state import StateDir, default_state_dir
 from mooring.targets.base import Target
+
+if TYPE_CHECKING:
+    from mooring.targets.docker.options import DockerOptions
 
 T = TypeVar("T")
 
@@ -192,28 +195,34 @@ def progress_for(options: Options) -> Progress:
     )
 
 
+def docker_options(settings: Settings) -> DockerOptions:
+    """The target's settings out of the configuration file."""
+    from mooring.targets.docker.options import DockerOptions
+
+    docker = settings.docker
+    return DockerOptions(
+        network_pool=str(docker.network_pool),
+        network_prefix=docker.network_prefix,
+        ingress_image=docker.ingress.image,
+        engine_image=docker.engine_image,
+        http_port=docker.ingress.http_port,
+        https_port=docker.ingress.https_port,
+        publish_ports=(docker.publish_ports.first, docker.publish_ports.last),
+    )
+
+
 async def _make_target(app: App) -> Target:
     name = app.options.target or app.settings.default_target
     if name != "docker":
         raise UnknownTarget(f"There is no target {name!r} in this version of Mooring; there is: docker.")
     from mooring.cli.engines import find_address
-    from mooring.targets.docker.options import DockerOptions
     from mooring.targets.docker.target import DockerTarget
 
-    docker = app.settings.docker
     address = await asyncio.to_thread(find_address, app.options.environ)
     return DockerTarget(
         address,
         secrets=app.secrets,
         clock=app.clock,
         installation=app.state.installation,
-        options=DockerOptions(
-            network_pool=str(docker.network_pool),
-            network_prefix=docker.network_prefix,
-            ingress_image=docker.ingress.image,
-            engine_image=docker.engine_image,
-            http_port=docker.ingress.http_port,
-            https_port=docker.ingress.https_port,
-            publish_ports=(docker.publish_ports.first, docker.publish_ports.last),
-        ),
+        options=docker_options(app.settings),
     )

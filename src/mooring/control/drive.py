@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 
 from mooring.control.errors import UnknownInstance
 from mooring.control.events import Event
@@ -22,13 +21,6 @@ from mooring.drivers.locks import AgentLock, Holder, InstanceLock
 from mooring.errors import MooringError, Retry, TimeoutExceeded
 
 TROUBLE_PATIENCE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Asker:
-    """Who drives: what others are told while it holds the lock."""
-
-    command: str
 
 
 async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float, live: bool = True) -> Pass:

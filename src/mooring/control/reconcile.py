@@ -77,13 +77,15 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     if idle and await begin(services, work, seen, asked=asked, intact=snapshot.data_present):
         await save_ledger(services, work, work.ledger)  # what a release is, is asked once
         return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
-    pending, removed = False, True
+    pending = removed = False
     try:
         desired = desired_of(work, asked_web=goal.web, asked_cron=goal.cron, held=held)
     except MooringError as error:
         await note_problem(services, work, error)
         raise
-    if desired is not None and snapshot.data_present:
+    if desired is not None and work.deleting and not snapshot.data_present:
+        desired = replace(desired, volumes=())  # a volume that is gone is not made anew to be deleted
+    if desired is not None and (snapshot.data_present or work.deleting):
         for change in await services.target.converge(desired, seen):
             services.emit(Event(doc.ref, "change", f"{change.action} {change.object}: {change.reason}"))
         pending = bool(services.target.diff(desired, seen))

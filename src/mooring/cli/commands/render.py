@@ -15,9 +15,7 @@ from mooring.cli.options import command as declare
 if TYPE_CHECKING:
     from mooring.cli.context import App
     from mooring.drivers.documents import Document
-    from mooring.drivers.settings import Settings
     from mooring.targets.docker.files import Format, Rendering
-    from mooring.targets.docker.options import DockerOptions
 
 
 @declare(
@@ -53,7 +51,7 @@ def command(options: Options, name: str | None, *, file: str | None, form: Forma
     -d (-o is the form of the output, as everywhere) the files are written with their secrets, each with mode 0600 for the
     user that reads it. The instance must have been applied before.
     """
-    from mooring.cli.context import run
+    from mooring.cli.context import docker_options, run
     from mooring.cli.errors import BadRequest
     from mooring.control.describe import describe_instance
     from mooring.targets.docker.files import render_files
@@ -98,22 +96,6 @@ def command(options: Options, name: str | None, *, file: str | None, form: Forma
         )
     _show(options, made, form, directory)
     return 0
-
-
-def docker_options(settings: Settings) -> DockerOptions:
-    """The target's settings out of the configuration file."""
-    from mooring.targets.docker.options import DockerOptions
-
-    docker = settings.docker
-    return DockerOptions(
-        network_pool=str(docker.network_pool),
-        network_prefix=docker.network_prefix,
-        ingress_image=docker.ingress.image,
-        engine_image=docker.engine_image,
-        http_port=docker.ingress.http_port,
-        https_port=docker.ingress.https_port,
-        publish_ports=(docker.publish_ports.first, docker.publish_ports.last),
-    )
 
 
 async def _document(app: App, file: str) -> tuple[Document, tuple[str, ...]]:

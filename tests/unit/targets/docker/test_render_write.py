@@ -10,8 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from mooring.cli.commands.render import docker_options
-from mooring.cli.context import _make_target
+from mooring.cli.context import _make_target, docker_options
 from mooring.cli.options import Options
 from mooring.domain.model.desired import Folder
 from mooring.drivers.docker import find
