@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
+from mooring.cli import engines
 from mooring.cli.context import _make_target, docker_options
 from mooring.cli.options import Options
 from mooring.domain.model.desired import Folder
-from mooring.drivers.docker import find
 from mooring.drivers.docker.find import EngineAddress
 from mooring.drivers.settings import Settings, parse_settings
 from mooring.targets.docker.files import RenderedFile, Rendering
@@ -116,7 +116,7 @@ class Bench:
 
 async def test_options_of_render_are_those_of_the_commands_target(monkeypatch: pytest.MonkeyPatch) -> None:
     address = EngineAddress("unix:///nobody-listens")
-    monkeypatch.setattr(find, "find_engine", lambda **_: address)
+    monkeypatch.setattr(engines, "find_address", lambda _environ: address)
     settings = parse_settings(SETTINGS, source="test")
     target = await _make_target(cast("Any", Bench(settings)))
     try:
