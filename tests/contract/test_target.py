@@ -149,13 +149,14 @@ async def test_replica_stopped_by_hand_is_started_again(bench: Bench) -> None:
     assert (await settle(bench, want)).workload("web").ready == 1
 
 
-async def test_replica_detached_by_hand_is_connected_again_without_a_restart(bench: Bench) -> None:
+async def test_replica_detached_by_hand_is_made_anew_as_its_connections_are_dead(bench: Bench) -> None:
     want = desired(bench, workload(bench))
     before = await settle(bench, want)
     await bench.detach_by_hand(name_of(bench))
-    assert bench.target.diff(want, await bench.target.observe(bench.ref))
+    changes = bench.target.diff(want, await bench.target.observe(bench.ref))
+    assert [change.action for change in changes] == ["replace"]
     after = await settle(bench, want)
-    assert after.workload("web").replicas[0].started_at == before.workload("web").replicas[0].started_at
+    assert after.workload("web").replicas[0].started_at != before.workload("web").replicas[0].started_at
 
 
 async def test_file_edited_by_hand_is_seen_live_and_repaired(bench: Bench) -> None:

@@ -178,6 +178,10 @@ class SimTarget:
             tasks=tuple(sorted(task.name for task in world.running_tasks(ref))),
         )
 
+    def selector(self, ref: Ref, *, role: str) -> str:
+        """See `Target.selector`."""
+        return f"owner={ref},role={role}"
+
     def diff(self, want: Desired, seen: Observed) -> Sequence[Change]:
         """See `Target.diff`."""
         refused = list(_refusals(want, seen))
@@ -261,7 +265,9 @@ class SimTarget:
                 yield Change("start", f"container {name}", "it is not running"), _bind(self._start, name)
                 blocked = True
             elif item.detail["linked"] == "no":
-                yield Change("update", f"container {name}", "it is not connected"), _bind(self._link, name)
+                change = Change("replace", f"container {name}", "it was taken off its network", "restart")
+                yield change, _bind(self._stop, name)
+                blocked = True
             elif item.detail["ready"] == "no" and workload.probe is not None:
                 blocked = True
         for _, name in sorted(outdated):
@@ -290,11 +296,6 @@ class SimTarget:
         box = self.world.containers.get(name)
         if box is not None and box.exit_code is not None:
             self.world.boot(box)
-
-    def _link(self, name: str) -> None:
-        box = self.world.containers.get(name)
-        if box is not None:
-            box.linked = True
 
     def _make(self, name: str, want: Desired, workload: Workload, index: int) -> None:
         if name in self.world.containers:

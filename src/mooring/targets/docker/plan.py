@@ -248,6 +248,14 @@ def _unit(want: Desired, unit: Unit, containers: Mapping[str, ObjectSeen]) -> It
             if state == "stopping":
                 unavailable = name
             continue
+        attached = set(filter(None, item.detail["networks"].split(",")))
+        if state == "running" and want.network and not attached:
+            # Its connections died with its address, and it would wait minutes for them on a new one. It serves nobody, so
+            # that no other replica has to be ready first.
+            change = Change("replace", f"container {name}", "it was taken off its network", "restart")
+            yield Move(change, "replace", name, unit, index)
+            unavailable = name
+            continue
         if state == "stopping":
             change = Change("start", f"container {name}", "it is stopping, and wanted", "restart")
             yield Move(change, "start", name, unit, index, wait="it is stopping")
@@ -257,7 +265,6 @@ def _unit(want: Desired, unit: Unit, containers: Mapping[str, ObjectSeen]) -> It
             unavailable = name
         elif item.detail["ready"] != "yes" and unit.workload.probe is not None:
             unavailable = name
-        attached = set(filter(None, item.detail["networks"].split(",")))
         lacking = [main] if want.network and main not in attached else []
         lacking += [net for net in item.detail["unlinked"].split(",") if net]
         if lacking:

@@ -152,9 +152,22 @@ def test_replica_whose_start_was_interrupted_is_made_anew() -> None:
     assert moves(WANT, world) == [("replace", "0", True)]
 
 
-def test_replica_off_its_network_is_connected() -> None:
-    world = seen(container(WANT, 0, networks=""), container(WANT, 1), network(WANT), volume())
+def test_replica_off_its_network_that_is_on_others_is_connected() -> None:
+    world = seen(container(WANT, 0, networks="other-network"), container(WANT, 1), network(WANT), volume())
     assert moves(WANT, world) == [("connect", "0", True)]
+
+
+@pytest.mark.parametrize("ready", ["yes", "no"])
+def test_replica_off_every_network_is_made_anew_whatever_the_others_are(ready: str) -> None:
+    world = seen(container(WANT, 0, networks="", ready="no"), container(WANT, 1, ready=ready), network(WANT), volume())
+    assert moves(WANT, world) == [("replace", "0", True)]
+
+
+def test_replica_off_every_network_that_does_not_run_is_connected_and_started() -> None:
+    world = seen(
+        container(WANT, 0, networks="", state="exited", ready="no"), container(WANT, 1), network(WANT), volume()
+    )
+    assert moves(WANT, world) == [("start", "0", True), ("connect", "0", True)]
 
 
 def test_replica_that_others_link_to_is_connected_to_them() -> None:
