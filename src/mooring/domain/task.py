@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from mooring.domain.model.desired import File, Folder, Link, Mount, Resources
+from mooring.domain.model.desired import Destination, File, Folder, Link, Mount, Resources
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.release import ResolvedRelease
 
@@ -42,7 +42,8 @@ class TaskSpec:
         files: the document and what else it reads; secrets only as slots.
         user: (uid, gid).
         links: what else it may reach.
-        egress: whether it may reach the world.
+        egress: whether it may reach the whole world.
+        allow: what it reaches of the world nevertheless; nothing else.
         deadline: it is killed after this.
         fence: attempt number; a data task with a lower one than the last seen is refused.
     """
@@ -60,6 +61,7 @@ class TaskSpec:
     resources: Resources = field(default_factory=Resources)
     links: tuple[Link, ...] = ()
     egress: bool = False
+    allow: tuple[Destination, ...] = ()
     deadline: timedelta = timedelta(hours=1)
     fence: int = 1
 

@@ -13,6 +13,7 @@ import pytest
 from mooring.domain.model import desired
 from mooring.domain.model.desired import (
     Desired,
+    Destination,
     Endpoint,
     File,
     Folder,
@@ -52,7 +53,7 @@ WHOLE = Desired(
     volumes=(Volume("filestore"),),
     secrets=(SecretSpec(SecretRef("default", "shop-database"), ("password",)),),
     endpoints=(Endpoint("shop", (Route("/", "web", 8069),), tls=Tls("none")),),
-    policy=Policy(),
+    policy=Policy(allow=(Destination("db.example.com", 5432),)),
     links=(Link(Ref("DatabaseServer", "default", "default"), "database", 5432),),
 )
 

@@ -203,16 +203,35 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Destination:
+    """A place outside that may be reached over TCP where nothing else may.
+
+    Processes go on using `host` and `port` as they are, also as the name that a certificate is checked against: a target that
+    stands in between points the name at itself. An address cannot be pointed elsewhere.
+
+    Attributes:
+        host: a DNS name or an IP address.
+        address_variable: where `host` is an address: the environment variable that tells a process to connect to another
+            one in its stead (libpq's is `PGHOSTADDR`). Targets that stand in between set it, others do not; without one
+            they refuse an address.
+    """
+
+    host: str
+    port: int
+    address_variable: str = ""
+
+
+@dataclass(frozen=True)
 class Policy:
     """What the owner's workloads may reach besides one another and their links.
 
     Attributes:
         egress: `open` is everything, `none` nothing but `allow`.
-        allow: `host:port` texts.
+        allow: what is reached nevertheless.
     """
 
     egress: Literal["open", "none"] = "open"
-    allow: tuple[str, ...] = ()
+    allow: tuple[Destination, ...] = ()
 
 
 @dataclass(frozen=True)
