@@ -39,7 +39,7 @@ from mooring.domain.work.results import (
     ProvisionResult,
     ReturnResult,
 )
-from mooring.domain.work.verification import decide_faults
+from mooring.domain.work.verification import check_data, decide_faults
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Database:
     modules: dict[str, str] = field(default_factory=dict)
     rows: list[str] = field(default_factory=list)
     finished: bool = False
+    size_bytes: int = 8_000_000
 
     @property
     def whole(self) -> bool:
@@ -160,12 +161,15 @@ class Postgres:
             series=found.series or None,
             modules=modules,
             pending_modules=tuple(sorted(key for key, state in found.modules.items() if state.startswith("to "))),
+            size_bytes=found.size_bytes,
             server_version="15.6",
         )
 
     def inspect(self, task: DatabaseInspect) -> DatabaseFacts:
         """`database-inspect`."""
         facts = self.facts(task.database)
+        if task.needs_data:
+            check_data(facts, task.database)
         if task.series is not None and facts.initialized and facts.series != task.series:
             raise VerificationFailed(f"{task.database} is of Odoo {facts.series}, the release is Odoo {task.series}.")
         return facts

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,10 +27,12 @@ from mooring.drivers.secret_store import EmptySecret, MissingSecret
 from mooring.errors import MooringError
 from mooring.targets.base import Capabilities
 from mooring.targets.errors import Foreign, ImageNotFound
+from tests.scenario.data import Database, Postgres, Role
 from tests.scenario.world import SHOP, World, instance, manifest
 
 Data = dict[str, Any]
 OTHER = {"host": "db.example.com", "secretRef": {"name": "mydb"}}
+MINE = {"host": "mine.example.com", "secretRef": {"name": "mine"}}
 
 
 async def everything(world: World) -> tuple[object, ...]:
@@ -106,6 +109,11 @@ IMMUTABLE: Mapping[str, tuple[Data, Data]] = {
     "database.name, given later": ({}, {"database": {"name": "two"}}),
     "database.server": ({}, {"database": {"server": "main"}}),
     "database.external": ({}, {"database": {"external": OTHER}}),
+    "database.external.host": (
+        {"database": {"external": MINE}},
+        {"database": {"external": {**MINE, "host": "other.example.com"}}},
+    ),
+    "database.external.port": ({"database": {"external": MINE}}, {"database": {"external": {**MINE, "port": 5433}}}),
     "database.managed": ({}, {"database": {"managed": {}}}),
     "database.managed.version": (
         {"database": {"managed": {"version": 16}}},
@@ -125,11 +133,73 @@ IMMUTABLE: Mapping[str, tuple[Data, Data]] = {
 @pytest.mark.parametrize(("name", "specs"), IMMUTABLE.items(), ids=IMMUTABLE.keys())
 async def test_change_that_cannot_be_made_is_refused_by_name(world: World, name: str, specs: tuple[Data, Data]) -> None:
     before, after = specs
+    world.secrets.put(SecretRef("default", "mine"), user="me", password="pw", dbname="mine")
+    world.machine.external["mine.example.com"] = Postgres({"mine": Database("me")}, {"me": Role(None, "pw")})
     await world.bring_up(instance(**before))
     said = await refuse(world, ImmutableField, instance(**after))
     assert name.partition(",")[0] in said
     assert await world.rest() is None
     await world.check_rest()
+
+
+async def test_external_database_under_another_address_is_taken_back_only_if_it_is_the_instances_own(
+    world: World,
+) -> None:
+    moved = {**MINE, "host": "other.example.com"}
+    world.secrets.put(SecretRef("default", "mine"), user="me", password="pw", dbname="mine")
+    server = world.machine.external["mine.example.com"] = Postgres({"mine": Database("me")}, {"me": Role(None, "pw")})
+    await world.bring_up(instance(database={"external": MINE}))
+    await world.delete()
+    assert (await world.drive()).gone
+
+    strange = copy.deepcopy(server)
+    found = strange.databases["mine"].mark
+    assert found is not None
+    strange.databases["mine"].mark = replace(found, instance="another")
+    world.machine.external["other.example.com"] = strange
+    await world.apply(instance(database={"external": moved}))
+    error = await world.rest()
+    assert error is not None
+    assert "belongs to instance another" in str(error)
+    assert not world.sim.running(SHOP)
+
+    empty = Postgres({"mine": Database("me")}, {"me": Role(None, "pw")})
+    world.machine.external["other.example.com"] = empty
+    error = await world.rest()
+    assert "holds no Odoo" in str(error)
+    assert empty.databases["mine"].mark is None
+    assert not world.sim.running(SHOP)
+
+    world.machine.external["other.example.com"] = server
+    assert await world.rest() is None
+    await world.check_rest()
+    assert [one.type.value for one in await world.operations() if one.phase == "Succeeded"] == ["Provision"]
+
+
+RETURNS: Mapping[str, Data] = {
+    "a server of its own": {"database": {"managed": {"version": 17}}},
+    "a database of another name": {"database": {"name": "two"}},
+}
+
+
+@pytest.mark.parametrize("spec", RETURNS.values(), ids=RETURNS.keys())
+async def test_instance_that_comes_back_to_a_place_without_its_data_is_refused_and_makes_nothing_there(
+    shop: World, spec: Data
+) -> None:
+    await shop.passes(3)
+    await shop.delete()
+    assert (await shop.drive()).gone
+    before = [sorted(one.databases) for one in shop.machine.servers()]
+    await shop.apply(instance(**spec))
+    error = await shop.rest()
+    assert "data was retained" in str(error)
+    assert not shop.sim.running(SHOP)
+    assert [one for one in [sorted(one.databases) for one in shop.machine.servers()] if one] == before
+
+    await shop.apply(instance())
+    assert await shop.rest() is None
+    await shop.check_rest()
+    await shop.check_nothing_lost()
 
 
 async def test_name_of_the_database_given_as_it_is_is_no_change(shop: World) -> None:

@@ -17,6 +17,7 @@ import pytest
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
 from mooring.domain.work.database import DatabaseInspect, DatabaseProvision, ServerCheck
+from mooring.domain.work.errors import DatabaseMissing, NotInitialized
 from mooring.domain.work.names import beside, lock_key
 from mooring.drivers.postgres import connect
 from mooring.engine.secret_files import load_password
@@ -289,6 +290,13 @@ def test_inspect_of_an_empty_database_says_whose_it_is(shop: Shop) -> None:
     assert (facts["exists"], facts["empty"], facts["initialized"], facts["series"]) == (True, True, False, None)
     assert facts["mark"]["instance"] == shop.instance
     assert facts["sizeBytes"] > 0
+
+
+def test_inspect_that_needs_data_refuses_a_place_without_it(shop: Shop) -> None:
+    missing = DatabaseInspect(shop.server.connection(), shop.name, needs_data=True)
+    refused(missing, DatabaseMissing.code)
+    done(shop.provision())
+    refused(missing, NotInitialized.code)
 
 
 def test_inspect_never_runs_a_tenants_code(shop: Shop) -> None:

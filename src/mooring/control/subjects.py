@@ -49,6 +49,7 @@ async def build_subject(
         await ensure_passwords(services, owner_secret, {"password": None})
         owner = default_role_name(namespace=ref.namespace, name=ref.name)
         database = spec.database.name or default_database_name(namespace=ref.namespace, name=ref.name)
+    named = external is not None or spec.database.name is not None
     generated = generated_secret(ref, "odoo")
     await ensure_passwords(services, generated, {MASTER: None, ADMIN: None})
     versions: dict[str, str] = {}
@@ -81,7 +82,8 @@ async def build_subject(
         environment=ledger.environment or environment_of(spec),
         release=release,
         server=access.server,
-        database=ledger.database or database,
+        # Settled with the first data; an instance that comes back may name its database, and nothing is ignored.
+        database=(ledger.database if ledger.provisioned or not named else "") or database,
         owner=owner,
         owner_secret=owner_secret,
         master_password=await chosen(spec.admin_password_secret_ref, MASTER),

@@ -100,13 +100,10 @@ async def _keep_memory(services: Services, doc: Document, *, keep: bool) -> None
         await services.documents.delete(ref, if_version=existing.version)
     if keep and doc.status.get("ledger"):
         stored = await services.documents.put(Document(ref, doc.id), if_version=None)
-        status = {
-            "ledger": dump_ledger(
-                replace(
-                    load_ledger(doc.status["ledger"]), state=State.PROVISIONING, latched={}, retries={}, stopped=False
-                )
-            )
-        }
+        # Whether the data is where a manifest says then is looked at anew: another place may hold another's, or nothing.
+        known = load_ledger(doc.status["ledger"])
+        kept = replace(known, state=State.PROVISIONING, provisioned="", latched={}, retries={}, stopped=False)
+        status = {"ledger": dump_ledger(replace(kept, initialized=False))}
         await services.documents.put_status(replace(stored, status=status), if_version=stored.version)
 
 

@@ -9,7 +9,7 @@ import re
 from mooring.domain.work.database import DatabaseInspect, DatabaseVerify
 from mooring.domain.work.errors import DatabaseMissing, VerificationFailed
 from mooring.domain.work.results import DatabaseFacts, ModuleFact
-from mooring.domain.work.verification import decide_faults
+from mooring.domain.work.verification import check_data, decide_faults
 from mooring.drivers.postgres import Session
 from mooring.engine.marks import observe_one
 from mooring.engine.prepare import is_empty
@@ -24,10 +24,13 @@ def observe_database(document: DatabaseInspect, report: Reporter) -> DatabaseFac
     """The task `database-inspect`.
 
     Raises:
+        DatabaseMissing, NotInitialized: the data that the document needs is not there.
         VerificationFailed: Odoo's tables are of another series than the document names.
         MooringError: the server or the database cannot be read.
     """
     facts = _observe(document, report)
+    if document.needs_data:
+        check_data(facts, document.database)
     if document.series is not None and facts.initialized and facts.series != document.series:
         raise VerificationFailed(
             f"{document.database} is of Odoo {facts.series}, and the release is Odoo {document.series}.",

@@ -104,7 +104,8 @@ def _provisioned(ledger: Ledger, accepted: Accepted, log: Sequence[StepRecord]) 
         database=subject.database,
         environment=subject.environment,
     )
-    whole = found.get("initialized") is True and not found.get("pendingModules")
+    # Data that comes back was whole enough to run before it was retained.
+    whole = found.get("initialized") is True and (bool(settled.runs) or not found.get("pendingModules"))
     if whole and not settled.initialized:
         return replace(settled, initialized=True, runs=subject.release.release.digest)
     return settled

@@ -12,6 +12,7 @@ from typing import Any
 
 from mooring.api.base import Model
 from mooring.api.instance import OdooInstanceSpec
+from mooring.api.instance_data import ExternalDatabase
 
 # Fields of OdooInstance.spec that a later version brings to life; with the values that ask for nothing.
 NOT_YET: Mapping[str, tuple[Any, ...]] = {
@@ -119,6 +120,7 @@ def find_immutable(old: OdooInstanceSpec, new: OdooInstanceSpec, *, environment:
         before, after = getattr(old.database, place), getattr(new.database, place)
         if (before is None) != (after is None) or (place == "server" and before != after):
             sentences.append(f"spec.database.{place}: this version of Mooring does not move a database.")
+    sentences += _moved(old.database.external, new.database.external)
     if old.database.managed is not None and new.database.managed is not None:
         one, other = old.database.managed, new.database.managed
         if one.version != other.version:
@@ -132,6 +134,19 @@ def find_immutable(old: OdooInstanceSpec, new: OdooInstanceSpec, *, environment:
     if new.environment is not None and environment and new.environment.value != environment:
         sentences.append(f"spec.environment is {environment} and cannot change here; only `mooring promote` does it.")
     return sentences
+
+
+def _moved(old: ExternalDatabase | None, new: ExternalDatabase | None) -> list[str]:
+    """Another address may be another server, with a database of the same name that is empty or another instance's."""
+    if old is None or new is None:
+        return []
+    pairs = (("host", old.host.lower(), new.host.lower()), ("port", old.port, new.port))
+    return [
+        f"spec.database.external.{name} is {before}: this version of Mooring does not move a database. Where it is the same "
+        "one under another address, delete the instance (its data stays) and apply it again: then the database is looked at."
+        for name, before, after in pairs
+        if before != after
+    ]
 
 
 def find_clashes(

@@ -67,6 +67,7 @@ def _provision(accepted: Accepted) -> Plan:
         _subject(accepted),
         accepted.admin_user,
         adopt=accepted.spec.get("adopt") is True,
+        returning=accepted.spec.get("returning") is True,
     )
 
 

@@ -137,7 +137,7 @@ def decide_next(
     if not intact:
         return None
     if provisionable and not ledger.initialized and ledger.provisioned != place:
-        return Create(OperationType.PROVISION)
+        return Create(OperationType.PROVISION, {"returning": True} if ledger.runs else {})
     if provisionable and ledger.initialized and rotated and not output.operation:
         return Create(OperationType.PROVISION)
     if output.operation == OperationType.INIT and ledger.provisioned == place:

@@ -21,16 +21,20 @@ from mooring.domain.work.database import DatabaseInspect, DatabaseProvision
 
 PROVISION = "provision-database"
 INSPECT = "inspect-database"
+LOOK = "look-for-data"
 
 
-def plan_provision(operation: Ref, operation_id: str, subject: Subject, admin_user: str, *, adopt: bool) -> Plan:
-    """Two steps; nothing to undo: an empty database of ours is taken up by the next attempt.
+def plan_provision(
+    operation: Ref, operation_id: str, subject: Subject, admin_user: str, *, adopt: bool, returning: bool = False
+) -> Plan:
+    """Two steps, three for retained data; nothing to undo: an empty database of ours is taken up by the next attempt.
 
     Args:
         operation: the operation's document.
         operation_id: its id, for fences.
         admin_user: the administrator's role; unused where there is none.
         adopt: take over a database that carries no instance's comment.
+        returning: the instance had data when it was deleted: a place without it is refused before anything is made there.
     """
     fence = Fence(operation_id, 1)
     existing = subject.server.admin is None
@@ -58,4 +62,12 @@ def plan_provision(operation: Ref, operation_id: str, subject: Subject, admin_us
         owner_task(subject, task_stem(operation, INSPECT), inspect),
         attempts=3,
     )
-    return Plan(OperationType.PROVISION, (step, replace(look, hold=hold)))
+    steps = (step, replace(look, hold=hold))
+    if not returning:
+        return Plan(OperationType.PROVISION, steps)
+    # The owner's role may be gone, or have another password, until the administrator has seen to it.
+    needs = replace(inspect, connection=document.connection, needs_data=True)
+    stem = task_stem(operation, LOOK)
+    seek = owner_task(subject, stem, needs) if existing else admin_task(subject, stem, needs)
+    first = Step(LOOK, "Retained data is taken back where it is; nothing is made in its place.", seek, hold, attempts=3)
+    return Plan(OperationType.PROVISION, (first, *steps))

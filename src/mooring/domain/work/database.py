@@ -75,6 +75,7 @@ class DatabaseInspect(Document):
 
     Attributes:
         series: fail when Odoo's tables are there and of another series; None takes any.
+        needs_data: fail when the database is not there, or holds no Odoo.
     """
 
     TASK: ClassVar[str] = "database-inspect"
@@ -82,6 +83,7 @@ class DatabaseInspect(Document):
     connection: Connection
     database: str
     series: str | None = None
+    needs_data: bool = False
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,7 @@ class NotInitialized(FailedError):
 
     code = "MOOR-429"
     reason = "NotInitialized"
+    retry = Retry.NEVER
     default_resolution = "Initialize the instance first."
 
 

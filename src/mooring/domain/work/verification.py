@@ -8,7 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mooring.domain.work.errors import DatabaseMissing, NotInitialized
 from mooring.domain.work.results import DatabaseFacts
+
+_RETURNING = "Name the place where the instance's data is, as before it was deleted; for new data choose another name."
+
+
+def check_data(facts: DatabaseFacts, database: str) -> None:
+    """Refuse a place that does not hold the data that an instance is to come back to.
+
+    Raises:
+        DatabaseMissing: there is no such database.
+        NotInitialized: it holds no Odoo.
+    """
+    if not facts.exists:
+        raise DatabaseMissing(
+            f"The instance's data was retained, and there is no database {database} here.", resolution=_RETURNING
+        )
+    if not facts.initialized:
+        raise NotInitialized(
+            f"The instance's data was retained, and the database {database} here holds no Odoo.", resolution=_RETURNING
+        )
 
 
 def decide_faults(facts: DatabaseFacts, *, expect: Iterable[str], series: str | None) -> tuple[str, ...]:
