@@ -39,12 +39,16 @@ _LOGIN_PROBE = (
     "c.request('GET',sys.argv[2],headers={'User-Agent':'mooring-probe'});"
     "sys.exit(0 if c.getresponse().status==200 else 1)"
 )
-# A cron process has no port: it is ready when Odoo's own process is the container's first and holds a connection.
+# A cron process has no port: it is ready while it holds a connection to the database server (state 01). Where its threads
+# sleep between looks, one that the server closed stays (state 08) until the next look makes a new one: what counts then is
+# that the server, whose name such a process is asked with, can be reached.
 _CRON_PROBE = (
-    "import glob,sys;"
-    "port='%04X'%int(sys.argv[1]);"
+    "import glob,socket,sys;"
+    "port=int(sys.argv[1]);"
     "rows=[l.split() for f in glob.glob('/proc/net/tcp*') for l in open(f).readlines()[1:]];"
-    "sys.exit(0 if any(r[2].endswith(':'+port) and r[3]=='01' for r in rows) else 1)"
+    "held={r[3] for r in rows if r[2].endswith(':%04X'%port)};"
+    "asleep='08' in held and sys.argv[2:];"
+    "sys.exit(0 if '01' in held or asleep and socket.create_connection((sys.argv[2],port),timeout=5) else 1)"
 )
 
 
@@ -143,6 +147,7 @@ def _cron(subject: Subject, replicas: int) -> Workload:
     facts, limits = release.facts, subject.spec.resources
     cpu = cron.cpu if cron is not None and cron.cpu is not None else limits.cpu
     memory = cron.memory if cron is not None and cron.memory is not None else limits.memory
+    server = () if release.odoo.cron_listens else (subject.server.host,)
     return Workload(
         role=CRON,
         replicas=replicas,
@@ -154,7 +159,7 @@ def _cron(subject: Subject, replicas: int) -> Workload:
         mounts=(filestore_mount(release), *addon_mounts(subject)),
         folders=tuple(replace(folder, uid=facts.uid, gid=facts.gid) for folder in subject.folders),
         resources=Resources(cpu.millicores, memory.bytes),
-        probe=Probe(("python3", "-c", _CRON_PROBE, str(subject.server.port))),
+        probe=Probe(("python3", "-c", _CRON_PROBE, str(subject.server.port), *server)),
         stop_grace_s=STOP_GRACE_S,
     )
 

@@ -29,6 +29,8 @@ class OdooFacts:
         evented_port_option: key in odoo.conf of the port for long-lived requests.
         evented_route: path prefix that the proxy sends to the evented port when workers > 0.
         has_neutralize: whether `odoo neutralize` exists.
+        cron_listens: whether a cron thread always holds a connection, on which it listens; else it sleeps between looks, for
+            a minute, and its next look gets over a connection that was lost meanwhile.
         demo_on: arguments that make `-i` load demonstration data.
         demo_off: arguments that keep it from doing so.
         demo_option: key in odoo.conf that decides about demonstration data.
@@ -57,6 +59,7 @@ class OdooFacts:
     evented_port_option: str
     evented_route: str
     has_neutralize: bool
+    cron_listens: bool
     demo_on: tuple[str, ...]
     demo_off: tuple[str, ...]
     demo_option: str
@@ -161,6 +164,7 @@ def _facts(number: int) -> OdooFacts:
         health_path="/web/health" if number >= 15 else None,  # 14.0 answers 404 (tried); addons/web of 15.0 has it
         evented_port_option="gevent_port" if websocket else "longpolling_port",
         evented_route="/websocket" if websocket else "/longpolling",
+        cron_listens=number >= 15,  # odoo/service/server.py: 14.0 sleeps (tried); ir.cron.trigger and LISTEN came with 15.0
         has_neutralize=number >= 16,  # odoo/cli of 14.0 has none (tried); neutralize.py came with 16.0
         demo_on=("--with-demo",) if new_cli else (),
         demo_off=() if new_cli else ("--without-demo=all",),

@@ -44,6 +44,10 @@ def test_neutralize_command_comes_with_16() -> None:
     assert [s for s in ALL if not facts_for(s).has_neutralize] == ["14.0", "15.0"]
 
 
+def test_cron_thread_sleeps_without_a_connection_of_its_own_in_14_only() -> None:
+    assert [s for s in ALL if not facts_for(s).cron_listens] == ["14.0"]
+
+
 @pytest.mark.parametrize("series", ALL)
 def test_demo_data_flags_and_option_agree(series: str) -> None:
     facts = facts_for(series)
