@@ -301,7 +301,7 @@ class SimTarget:
         if name in self.world.containers:
             return
         for mount in workload.mounts:
-            if not mount.foreign:
+            if not mount.foreign and not mount.machine:
                 self._make_volume(child(want.ref, mount.volume), want.ref, want.identity, mount.volume)
         stamp = replica_fingerprint(workload, want.policy)
         box = SimContainer(name, want.ref, workload.role, index, want.identity, workload, stamp, None)
@@ -372,7 +372,7 @@ class SimTarget:
         late = ends is None or ends > limit
         self.world.tasks[task.name] = SimTask(task, outcome, now, limit if late else ends, late=late)
         for mount in task.mounts:
-            if not mount.foreign:
+            if not mount.foreign and not mount.machine:
                 self._make_volume(child(task.place, mount.volume), task.place, task.identity, mount.volume)
         self.world.note("task-started", task.place, "task", task.name)
 

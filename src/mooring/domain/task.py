@@ -41,6 +41,7 @@ class TaskSpec:
         argv: the whole command. For the engine `("mooring", "task", NAME, "--document", DOCUMENT_PATH)`.
         files: the document and what else it reads; secrets only as slots.
         user: (uid, gid).
+        groups: further groups of the process, for folders that several users share.
         links: what else it may reach.
         egress: whether it may reach the whole world.
         allow: what it reaches of the world nevertheless; nothing else.
@@ -58,6 +59,7 @@ class TaskSpec:
     folders: tuple[Folder, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     user: tuple[int, int] = (65532, 65532)
+    groups: tuple[int, ...] = ()
     resources: Resources = field(default_factory=Resources)
     links: tuple[Link, ...] = ()
     egress: bool = False

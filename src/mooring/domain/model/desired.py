@@ -49,7 +49,8 @@ class Mount:
     """A volume inside a workload or task.
 
     Attributes:
-        volume: the role of a volume of the owner; the volume's own name when `foreign`.
+        volume: the role of a volume of the owner; the volume's own name when `foreign`; an absolute folder of the machine
+            that the target runs on when `machine`: it is made where it is missing.
         path: absolute path inside.
         uid: owner that the root of a new, empty volume gets.
         gid: its group.
@@ -62,6 +63,7 @@ class Mount:
     mode: int = 0o750
     read_only: bool = False
     foreign: bool = False
+    machine: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,10 @@ RESTART_POLICY = "always"
 
 @dataclass(frozen=True)
 class BoxMount:
-    """A volume by its name in the engine, and the owner that its root gets while it is empty; never a `foreign` one's."""
+    """A volume by its name in the engine, or a folder of its `machine`, and the owner that its root gets while it is empty.
+
+    A `foreign` one keeps its owner.
+    """
 
     volume: str
     path: str
@@ -44,6 +47,13 @@ class BoxMount:
     mode: int
     read_only: bool = False
     foreign: bool = False
+    machine: bool = False
+
+    @property
+    def bind(self) -> str:
+        """The mount as the engine reads it; a new volume does not get what the image has at its path."""
+        options = "ro" if self.read_only else "rw"
+        return f"{self.volume}:{self.path}:{options}{'' if self.machine else ',nocopy'}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class Box:
     argv: tuple[str, ...]
     user: tuple[int, int]
     restart: bool
+    groups: tuple[int, ...] = ()
     fingerprint: str = ""
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[File, ...] = ()
@@ -121,7 +132,7 @@ def render_box(box: Box, options: DockerOptions, *, podman: bool = False) -> dic
     about none, so it hears nothing of it.
     """
     host: dict[str, Any] = {
-        "Binds": [f"{item.volume}:{item.path}:{'ro' if item.read_only else 'rw'},nocopy" for item in box.mounts],
+        "Binds": [item.bind for item in box.mounts],
         "CapDrop": ["ALL"],
         "CapAdd": list(box.capabilities),
         "SecurityOpt": ["no-new-privileges"],
@@ -140,6 +151,8 @@ def render_box(box: Box, options: DockerOptions, *, podman: bool = False) -> dic
         # As a container's first process, Odoo would not hear SIGTERM before it has set its handlers, and a stop in its
         # first second would take the whole grace period. Podman needs a program for this that is not always there.
         host["Init"] = True
+    if box.groups:
+        host["GroupAdd"] = [str(group) for group in box.groups]
     if box.resources.memory_bytes:
         host["Memory"] = host["MemorySwap"] = box.resources.memory_bytes
     if box.resources.cpu_millicores:
@@ -186,13 +199,14 @@ def box_mounts(ref: Ref, mounts: Iterable[Mount]) -> tuple[BoxMount, ...]:
     """Mounts by role as mounts by name."""
     return tuple(
         BoxMount(
-            item.volume if item.foreign else child(ref, item.volume),
+            item.volume if item.foreign or item.machine else child(ref, item.volume),
             item.path,
             item.uid,
             item.gid,
             item.mode,
             item.read_only,
             item.foreign,
+            item.machine,
         )
         for item in mounts
     )
@@ -206,6 +220,8 @@ def ensure_volumes(engine: Engine, ref: Ref, identity: Identity, mounts: Iterabl
         NoSuchObject: a foreign one is not there.
     """
     for mount in mounts:
+        if mount.machine:
+            continue
         if mount.foreign:
             if engine.volume(mount.volume) is None:
                 raise NoSuchObject(

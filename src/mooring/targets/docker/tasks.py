@@ -152,6 +152,7 @@ class Tasks:
             image=image,
             argv=task.argv,
             user=task.user,
+            groups=task.groups,
             restart=False,
             env=task.env,
             files=task.files,
