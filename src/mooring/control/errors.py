@@ -149,3 +149,11 @@ class AddonsMissing(UsageError):
     code = "MOOR-616"
     reason = "AddonsMissing"
     default_resolution = "Correct addons[].path: a folder of this machine whose subfolders are modules."
+
+
+class UnknownRepository(NotFoundError):
+    """There is no such backup repository."""
+
+    code = "MOOR-640"
+    reason = "UnknownRepository"
+    default_resolution = "Apply a BackupRepository of that name, or correct the name."
