@@ -76,6 +76,15 @@ class LastBackup(Model):
     result: Phase = described("Succeeded or Failed.")
 
 
+class PreviousRelease(Model):
+    """What a rollback returns to."""
+
+    image: str | None = Field(default=None, description="The image as the manifest named it.")
+    digest: str = described("The digest or image identity.")
+    version: str | None = Field(default=None, description="Odoo's series.")
+    operation: str = described("The operation whose safety copies hold its data.")
+
+
 class CurrentOperation(Model):
     """The operation in progress."""
 
@@ -104,14 +113,29 @@ class InstanceStatus(CommonStatus):
     database: DatabaseStatus | None = Field(default=None, description="The database in use.")
     last_backup: LastBackup | None = Field(default=None, description="The newest backup.")
     operation: CurrentOperation | None = Field(default=None, description="The operation in progress.")
-    previous: JsonObject | None = Field(default=None, description="What a rollback returns to.")
-    selector: str | None = Field(default=None, description="Labels of the web pods, for Kubernetes' autoscaler.")
+    previous: PreviousRelease | None = Field(default=None, description="What a rollback returns to.")
+    selector: str | None = Field(
+        default=None,
+        description="Labels that the target's own tools find the web processes by: Kubernetes' autoscaler, `docker ps`.",
+    )
+    environment: str | None = Field(default=None, description="Production or Staging, as it was settled.")
+    warnings: tuple[str, ...] = Field(default=(), description="What is going to hurt if nobody looks.")
+    problem: JsonObject | None = Field(default=None, description="The error that keeps it from being as the spec says.")
+    ledger: JsonObject | None = Field(default=None, description="Mooring's memory between passes; not for people.")
+    outcome: JsonObject | None = Field(default=None, description="What the last pass came to; not for people.")
+    notifications: tuple[JsonObject, ...] = Field(
+        default=(), description="What `webhook` is still to be told; not for people."
+    )
 
 
 class ServerStatus(CommonStatus):
-    """The status of a DatabaseServer."""
+    """The status of a DatabaseServer that Mooring runs; of one that others run there is none."""
 
-    version: str | None = Field(default=None, description="PostgreSQL's version as the server tells it.")
+    phase: str | None = Field(default=None, description="One word for what the server is doing.")
+    since: Timestamp | None = Field(default=None, description="Since when it is in this phase.")
+    image: JsonObject | None = Field(default=None, description="The image that it is pinned to, and its user.")
+    problem: JsonObject | None = Field(default=None, description="The error that keeps it from answering.")
+    version: str | None = Field(default=None, description="PostgreSQL's version as the server told an operation last.")
 
 
 class RepositoryStatus(CommonStatus):

@@ -91,6 +91,16 @@ def render_seconds(seconds: float) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
 
 
+def render_bytes(size: int) -> str:
+    """`512 B`, `7.9 MiB`, `1.2 GiB`."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
 def mark_phase(style: Style, phase: str) -> str:
     """The phase in its colour."""
     if phase in GOOD_PHASES:

@@ -14,9 +14,12 @@ from mooring.control.events import Event
 from mooring.control.notify import queue_notification
 from mooring.control.outcomes import OUTCOME, dump_outcome
 from mooring.control.services import Services, update_status
-from mooring.control.work import Work
+from mooring.control.work import Work, trouble_of
+from mooring.domain.instance.conditions import Before, Trouble, decide_conditions
+from mooring.domain.instance.desired import WEB
 from mooring.domain.instance.ledger import Ledger, dump_ledger
-from mooring.domain.instance.snapshot import decide_conditions, decide_warnings
+from mooring.domain.instance.snapshot import decide_warnings
+from mooring.domain.instance.status import describe_database, render_previous, render_resolved
 from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import RESTARTS_THAT_FAIL
@@ -74,16 +77,15 @@ async def conclude(
     result = _judge(services, work, seen, snapshot, phase=phase, pending=pending, wait_s=wait_s)
 
     def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
-        value = _status(work, seen, status, phase=phase)
+        value = _status(services, work, seen, status, phase=phase)
         value[OUTCOME] = dump_outcome(generation=work.doc.generation, settled=result.settled, error=result.error)
         value["conditions"] = decide_conditions(
             state,
             snapshot,
-            operation=phase if running else None,
-            up_to_date=_up_to_date(work),
-            previous={one["type"]: one for one in status.get("conditions", ())},
-            generation=work.doc.generation,
-            now=now,
+            operation=phase if running and not running[-1].stuck else None,
+            up_to_date=_up_to_date(work) and work.problem is None,
+            before=Before(status.get("conditions", ()), work.doc.generation, now),
+            trouble=_trouble(work),
         )
         if phase != before and work.spec.webhook is not None:
             value["notifications"] = queue_notification(
@@ -145,6 +147,13 @@ def _dying(seen: Observed) -> ReplicaDies | None:
     return None
 
 
+def _trouble(work: Work) -> Trouble | None:
+    """A stuck operation before a problem: nothing else begins until a person has decided about it."""
+    stuck = next((one for one in work.running if one.stuck), None)
+    error = _operation_error(OperationStuck, stuck) if stuck is not None else work.problem
+    return None if error is None else trouble_of(error)
+
+
 def _up_to_date(work: Work) -> bool:
     return work.pinned is None or not work.ledger.runs or work.ledger.runs == work.pinned.release.digest
 
@@ -198,7 +207,7 @@ def _operation_error(kind: type[MooringError], operation: ops.Operation) -> Moor
     )
 
 
-def _status(work: Work, seen: Observed, status: Mapping[str, Any], *, phase: str) -> dict[str, Any]:
+def _status(services: Services, work: Work, seen: Observed, status: Mapping[str, Any], *, phase: str) -> dict[str, Any]:
     value = dict(status)
     release = work.ledger.release(work.ledger.runs) or work.pinned
     endpoint = seen.endpoints.get("http")
@@ -219,15 +228,16 @@ def _status(work: Work, seen: Observed, status: Mapping[str, Any], *, phase: str
         "warnings": decide_warnings(work.spec, work.ledger, seen) or None,
         "problem": work.problem.to_json() if work.problem else None,
         "operation": _operation_status(work),
-        "previous": work.ledger.previous.digest if work.ledger.previous else None,
+        "previous": render_previous(work.ledger),
+        "selector": services.target.selector(work.doc.ref, role=WEB),
     }
     if work.subject is not None:
-        server = work.subject.server
-        value["database"] = {
-            "server": server.ref.name if server.ref else server.host,
-            "name": work.subject.database,
-        }
+        before, database = status.get("database") or {}, describe_database(work.subject)
+        measured = before.get("sizeBytes") if {**before, **database} == before else None
+        value["database"] = database if measured is None else {**database, "sizeBytes": measured}
         value["environment"] = work.subject.environment
+        image = work.ledger.wanted_source or work.spec.image or services.defaults.image
+        value["resolved"] = render_resolved(work.subject, image=image, port=endpoint.port if endpoint else None)
     return {key: item for key, item in value.items() if item is not None}
 
 

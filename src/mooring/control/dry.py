@@ -151,6 +151,10 @@ class DryTarget:
         """See `Target.diff`."""
         return self._below.diff(want, seen)
 
+    def selector(self, ref: Ref, *, role: str) -> str:
+        """See `Target.selector`."""
+        return self._below.selector(ref, role=role)
+
     async def task(self, name: str) -> TaskState:
         """See `Target.task`."""
         return await self._below.task(name)

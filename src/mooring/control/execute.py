@@ -11,11 +11,13 @@ from mooring.control.events import Event
 from mooring.control.notify import queue_ending
 from mooring.control.runner import run_moves
 from mooring.control.send import send_due
+from mooring.control.server_status import note_version
 from mooring.control.services import Services, update_status
 from mooring.control.teardown import forget_instance
 from mooring.control.work import Work, save_ledger
 from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.outcome import finish
+from mooring.domain.instance.status import Measured, describe_database, read_measured
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.plan import OperationType
@@ -62,7 +64,11 @@ async def operate(
         work.ledger = finish(
             work.ledger, result.accepted, outcome, result.operation.log, generation=work.doc.generation
         )
-        await _save_end(services, work, operation, outcome)
+        measured = read_measured(result.operation.log)
+        await _save_end(services, work, operation, outcome, measured)
+        server = work.subject.server.ref if work.subject is not None else None
+        if measured is not None and server is not None:
+            await note_version(services, server, measured.server_version)
         phase = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled", "stuck": "Running"}
         await ops.end(
             services,
@@ -84,12 +90,16 @@ async def operate(
     return (min(waits) if waits else None), False
 
 
-async def _save_end(services: Services, work: Work, operation: ops.Operation, outcome: Finished) -> None:
-    """The ledger after an operation's end, and the word that the webhook gets, in one write."""
+async def _save_end(
+    services: Services, work: Work, operation: ops.Operation, outcome: Finished, measured: Measured | None
+) -> None:
+    """The ledger after an operation's end, what it measured, and the word that the webhook gets, in one write."""
     ledger, now = work.ledger, services.clock.now()
 
     def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
         value = {**status, "ledger": dump_ledger(ledger)}
+        if measured is not None and work.subject is not None:
+            value["database"] = {**describe_database(work.subject), "sizeBytes": measured.size_bytes}
         if work.spec.webhook is not None:
             value["notifications"] = queue_ending(
                 status.get("notifications", ()),

@@ -8,8 +8,9 @@ kill at any point. The caller holds the instance's execution lock.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
@@ -22,7 +23,9 @@ from mooring.control.runner import hold_of, needs_live
 from mooring.control.services import Services, update_status
 from mooring.control.teardown import recall_memory
 from mooring.control.work import Work, desired_of, is_removal, note_problem, prepare, save_ledger, snapshot_of
+from mooring.domain.instance.conditions import Before, mark_paused
 from mooring.domain.instance.ledger import load_ledger
+from mooring.domain.instance.snapshot import wanted_replicas
 from mooring.domain.lifecycle import State, next_state, output
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Observed
@@ -132,7 +135,23 @@ async def _supersede(services: Services, work: Work) -> None:
 
 
 async def _paused(services: Services, work: Work) -> Pass:
-    await update_status(services, work.doc, lambda status: {**status, "phase": "Paused"})
+    """Look, and touch nothing: not even the database server."""
+    seen = await services.target.observe(work.doc.ref)
+    wanted = wanted_replicas(work.spec, work.ledger)
+    ready = work.ledger.initialized and all(seen.workload(role).ready >= count for role, count in wanted)
+    now = services.clock.now()
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            **status,
+            "phase": "Paused",
+            "observedGeneration": work.doc.generation,
+            "replicas": len(seen.workload("web").replicas),
+            "readyReplicas": seen.workload("web").ready,
+            "conditions": mark_paused(Before(status.get("conditions", ()), work.doc.generation, now), ready=ready),
+        }
+
+    await update_status(services, work.doc, change)
     return Pass(work.ledger.state, "Paused", settled=True, requeue_s=None)
 
 

@@ -14,8 +14,9 @@ from mooring.api.server import DatabaseServerSpec, ManagedServer
 from mooring.control.errors import FieldUnsupported, NamespaceNotAllowed, ServerFailed, UnknownServer
 from mooring.control.events import Event
 from mooring.control.probes import ask
+from mooring.control.server_status import write_server_status
 from mooring.control.services import Services, ensure_passwords, new_id, server_ref, update_status
-from mooring.domain.instance.snapshot import rfc3339
+from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.instance.subject import ServerAccess
 from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import Identity, Ref
@@ -145,8 +146,16 @@ async def find_existing_server(services: Services, ref: Ref, spec: OdooInstanceS
     if spec.database.managed is not None or spec.database.server is not None:
         where = server_ref(ref.namespace, spec.database.server or ref.name)
         return where if await services.documents.get(where) is not None else None
-    docs = await services.documents.list("DatabaseServer")
-    return next((one.ref for one in docs if one.ref.namespace == ref.namespace and one.spec.get("default")), None)
+    return await _default_server(services, ref)
+
+
+async def _default_server(services: Services, ref: Ref) -> Ref | None:
+    """The server that holds the instance's data, else the namespace's default: another default moves no database."""
+    docs = [one for one in await services.documents.list("DatabaseServer") if one.ref.namespace == ref.namespace]
+    instance = await services.documents.get(ref)
+    place = load_ledger(instance.status.get("ledger")).provisioned if instance is not None else ""
+    settled = next((one.ref for one in docs if place.startswith(f"{one.ref}/")), None)
+    return settled or next((one.ref for one in docs if one.spec.get("default") is True), None)
 
 
 async def find_server(services: Services, ref: Ref, spec: OdooInstanceSpec) -> Ref:
@@ -157,9 +166,9 @@ async def find_server(services: Services, ref: Ref, spec: OdooInstanceSpec) -> R
         return where
     if spec.database.server is not None:
         return server_ref(ref.namespace, spec.database.server)
-    for doc in await services.documents.list("DatabaseServer"):
-        if doc.ref.namespace == ref.namespace and doc.spec.get("default") is True:
-            return doc.ref
+    found = await _default_server(services, ref)
+    if found is not None:
+        return found
     where = server_ref(ref.namespace, DEFAULT_NAME)
     await _ensure_document(services, where, {"default": True, "managed": {}}, owner=None)
     return where
@@ -193,7 +202,7 @@ async def reconcile_server(services: Services, where: Ref, *, live: bool = False
         ready = _is_ready(services, desired, seen)
         problem = _problem(where, seen)
         if alone:
-            await _write_status(services, doc, seen, ready=ready, problem=problem)
+            await write_server_status(services, doc, seen, ready=ready, problem=problem)
     if problem is not None:
         raise problem
     return ServerPass(ready=ready, max_connections=subject.max_connections, identity=identity)
@@ -254,23 +263,6 @@ def _problem(where: Ref, seen: Observed) -> ServerFailed | None:
 
 def _is_ready(services: Services, desired: Desired, seen: Observed) -> bool:
     return seen.workload(ROLE).ready >= 1 and not services.target.diff(desired, seen)
-
-
-async def _write_status(
-    services: Services, doc: Document, seen: Observed, *, ready: bool, problem: ServerFailed | None
-) -> None:
-    before = doc.status.get("phase")
-    phase = "Running" if ready else "Provisioning" if before in (None, "Provisioning") else "Degraded"
-
-    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
-        since = status.get("since") if status.get("phase") == phase else rfc3339(seen.at)
-        value = {**status, "phase": phase, "since": since, "observedGeneration": doc.generation}
-        value.pop("problem", None)
-        return value if problem is None else {**value, "problem": problem.to_json()}
-
-    await update_status(services, doc, change)
-    if phase != before:
-        services.emit(Event(doc.ref, "phase", f"{doc.ref} is {phase}."))
 
 
 async def _ensure_document(services: Services, where: Ref, spec: Mapping[str, Any], *, owner: Ref | None) -> None:

@@ -20,6 +20,7 @@ from mooring.control.runner import REMOVE_OBJECTS
 from mooring.control.servers import Access, access
 from mooring.control.services import Services, update_status
 from mooring.control.subjects import build_subject
+from mooring.domain.instance.conditions import Before, Trouble, mark_trouble
 from mooring.domain.instance.desired import decide_desired, nothing
 from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.outcome import place_of
@@ -118,6 +119,11 @@ def _check_series(current: PinnedRelease, wanted: PinnedRelease) -> None:
         )
 
 
+def trouble_of(error: MooringError) -> Trouble:
+    """An error as the conditions tell it."""
+    return Trouble(error.reason, f"{error.brief} {error.resolution}", error.retry is Retry.NEVER)
+
+
 async def note_problem(services: Services, work: Work, error: MooringError) -> None:
     """Let status say what keeps the pass from going on."""
 
@@ -128,6 +134,11 @@ async def note_problem(services: Services, work: Work, error: MooringError) -> N
             "problem": error.to_json(),
             OUTCOME: dump_outcome(generation=work.doc.generation, settled=error.retry is Retry.NEVER, error=error),
             "ledger": dump_ledger(work.ledger),
+            "observedGeneration": work.doc.generation,
+            "conditions": mark_trouble(
+                trouble_of(error),
+                Before(status.get("conditions", ()), work.doc.generation, services.clock.now()),
+            ),
         }
 
     work.doc = await update_status(services, work.doc, change)

@@ -119,6 +119,10 @@ class Target(Protocol):
         """Everything on this target that carries this installation's id or any Mooring's."""
         ...
 
+    def selector(self, ref: Ref, *, role: str) -> str:
+        """The labels by which the target's own tools find the processes of `role`, as `key=value,…`; pure."""
+        ...
+
     def changes(self) -> AsyncIterator[Ref]:
         """References to look at again; never says what changed."""
         ...

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import yaml
 
-from mooring.domain.instance.ledger import Ledger, Previous, dump_ledger
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.release import ReleaseFacts, ResolvedRelease
@@ -169,14 +168,12 @@ def test_command_on_a_name_that_can_be_none_ends_with_3(program: Program) -> Non
 
 
 def test_status_shows_warnings_problem_and_the_release_before_by_its_name(program: Program) -> None:
-    known = pinned("odoo:14.0-old", "sha256:old")
-    ledger = Ledger(previous=Previous("sha256:old", "op"), releases={"sha256:old": known})
     program.put(
         *running(
-            previous="sha256:old",
+            previous={"image": "odoo:14.0-old", "digest": "sha256:old", "operation": "op-1"},
+            database={"server": "default", "name": "shop", "sizeBytes": 8_263_827},
             warnings=["workers: one only."],
             problem={"code": "MOOR-605", "brief": "No folder.", "resolution": "Make the folder."},
-            ledger=dump_ledger(ledger),
         )
     )
 
@@ -185,6 +182,7 @@ def test_status_shows_warnings_problem_and_the_release_before_by_its_name(progra
 
     assert "warning: workers: one only." in text
     assert "odoo:14.0-old" in text
+    assert "shop on default, 7.9 MiB" in text
     assert "→ Make the folder." in text
     assert value["previous"] == "odoo:14.0-old"
     assert value["warnings"] == ["workers: one only."]

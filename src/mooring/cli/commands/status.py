@@ -81,6 +81,7 @@ async def _view(app: App, name: str) -> dict[str, Any]:
     current = next((one for one in reversed(operations) if one.phase == "Running"), None)
     last = next((one for one in reversed(operations) if one.ended), None)
     seen, trouble = await _look(app, doc)
+    previous = status.get("previous") or {}
     return {
         **view(doc),
         "generation": doc.generation,
@@ -94,19 +95,11 @@ async def _view(app: App, name: str) -> dict[str, Any]:
         if last is None or last.phase != "Failed"
         else {"operation": last.doc.ref.name, **(last.doc.status.get("error") or {}), "logTail": _tail(last.doc)},
         "problem": status.get("problem"),
-        "previous": _release_name(status, status.get("previous")),
+        "previous": previous.get("image") or previous.get("digest"),
         "seen": seen,
         "warnings": [*(status.get("warnings") or ()), *([trouble] if trouble else ())],
         **({"users": await users_of(app, doc)} if doc.ref.kind == "DatabaseServer" else {}),
     }
-
-
-def _release_name(status: Mapping[str, Any], digest: str | None) -> str | None:
-    """The release with this digest as a person named it; the digest where that is forgotten."""
-    from mooring.domain.instance.ledger import load_ledger
-
-    known = load_ledger(status.get("ledger")).release(digest or "")
-    return known.release.source if known is not None else digest
 
 
 def _operation(doc: Document, kind: str) -> dict[str, Any]:
@@ -155,13 +148,21 @@ async def _look(app: App, doc: Document) -> tuple[list[dict[str, Any]], str]:
     return rows, ""
 
 
+def _database_text(database: Mapping[str, Any] | None) -> str:
+    from mooring.cli.output import render_bytes
+
+    if not database:
+        return "-"
+    size = database.get("sizeBytes")
+    return f"{database['name']} on {database['server']}" + ("" if size is None else f", {render_bytes(size)}")
+
+
 def _render(value: Mapping[str, Any], style: Style) -> str:
     from mooring.cli.output import mark_phase, render_seconds, render_table
 
     release = value["release"] or "-"
     if value["version"]:
         release += f" (Odoo {value['version']})"
-    database = value["database"] or {}
     seen = ", ".join(f"{one['role']} {one['ready']} of {one['replicas']} ready" for one in value["seen"])
     server = value["kind"] == "DatabaseServer"
     rows = [
@@ -173,7 +174,7 @@ def _render(value: Mapping[str, Any], style: Style) -> str:
         *(() if server else (("URL", value["url"] or "-"),)),
         ("Image" if server else "Release", release),
         *((("Before", f"{value['previous']} (`mooring rollback` returns to it)"),) if value["previous"] else ()),
-        *(() if server else (("Database", f"{database['name']} on {database['server']}" if database else "-"),)),
+        *(() if server else (("Database", _database_text(value["database"])),)),
         *((("Used by", ", ".join(value["users"]) or "no instance"),) if server else ()),
         ("Processes", seen or "none"),
     ]

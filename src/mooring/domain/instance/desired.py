@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mooring.api.instance_network import TlsSpec
 from mooring.domain.instance.conf import EVENTED_PORT, WEB_PORT, decide_instance_sizing, odoo_conf_file
+from mooring.domain.instance.status import without_secrets
 from mooring.domain.instance.subject import DATA_DIR, Subject
 from mooring.domain.instance.tasks import addon_mounts, certificate_for_odoo, filestore_mount, links, odoo_env
 from mooring.domain.lifecycle import Output
@@ -24,7 +25,6 @@ from mooring.domain.model.desired import (
 )
 from mooring.domain.model.secret import SecretRef
 from mooring.domain.odoo.argv import argv_serve
-from mooring.domain.odoo.options import looks_secret
 from mooring.domain.operations.plan import Hold
 
 WEB = "web"
@@ -78,10 +78,7 @@ def decide_desired(subject: Subject, output: Output, hold: Hold) -> Desired:
 
 def _note(subject: Subject) -> str:
     """The spec for whoever lost the record, without what may carry a secret in clear."""
-    spec = subject.spec
-    options = {key: value for key, value in spec.config_options.items() if not looks_secret(key)}
-    written = spec.model_copy(update={"config_options": options}) if spec.config_options else spec
-    return written.model_dump_json(by_alias=True, exclude_unset=True, exclude={"webhook"})
+    return without_secrets(subject.spec).model_dump_json(by_alias=True, exclude_unset=True, exclude={"webhook"})
 
 
 def nothing(subject_ref: Desired) -> Desired:

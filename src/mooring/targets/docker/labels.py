@@ -72,6 +72,11 @@ def owner_filter(ref: Ref) -> list[str]:
     return [f"{KIND}={ref.kind}", f"{NAMESPACE}={ref.namespace}", f"{NAME}={ref.name}"]
 
 
+def role_filter(ref: Ref, role: str) -> list[str]:
+    """The filter that finds the replicas of a role, and no task."""
+    return [*owner_filter(ref), f"{ROLE}={role}", f"{PURPOSE}=workload"]
+
+
 def identity_of(labels: Labels | None) -> Identity | None:
     """Who made an object; None for a stranger's."""
     if not labels or not labels.get(INSTALLATION) or not labels.get(INSTANCE):

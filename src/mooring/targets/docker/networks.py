@@ -92,7 +92,7 @@ def connect_links(engine: Engine, network: str, links: str, *, only: Ref | None 
 
 def linked_containers(engine: Engine, owner: Ref, role: str) -> list[dict[str, Any]]:
     """The replicas of another owner's role."""
-    return engine.containers(labels=[*tag.owner_filter(owner), f"{tag.ROLE}={role}", f"{tag.PURPOSE}=workload"])
+    return engine.containers(labels=tag.role_filter(owner, role))
 
 
 def networks_of(container: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,7 @@ FOLDER = "/volume"
 
 def read_replica_file(engine: Engine, ref: Ref, *, role: str, path: str) -> bytes | None:
     """A file of a replica of `role`, running or not; None where there is no replica or no such file."""
-    filters = [*tag.owner_filter(ref), f"{tag.ROLE}={role}", f"{tag.PURPOSE}=workload"]
-    for item in engine.containers(labels=filters):
+    for item in engine.containers(labels=tag.role_filter(ref, role)):
         found = engine.download(str(item["Id"]), path)
         if found:
             return next(iter(found.values()))

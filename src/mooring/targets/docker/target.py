@@ -23,6 +23,7 @@ from mooring.drivers.docker.engine import Engine
 from mooring.drivers.docker.find import EngineAddress
 from mooring.targets.base import SecretReader
 from mooring.targets.docker import images, recovery, stock, streams, terminal
+from mooring.targets.docker import labels as tag
 from mooring.targets.docker.converge import Converger
 from mooring.targets.docker.observe import Looker
 from mooring.targets.docker.options import CAPABILITIES, DockerOptions
@@ -135,6 +136,10 @@ class DockerTarget:
         return await self._call(
             lambda: recovery.read_volume_file(parts.engine, self._options, ref, identity, role=role, path=path)
         )
+
+    def selector(self, ref: Ref, *, role: str) -> str:
+        """See `Target.selector`; `docker ps --filter label=…` takes each of its parts."""
+        return ",".join(tag.role_filter(ref, role))
 
     async def changes(self) -> AsyncIterator[Ref]:
         """See `Target.changes`."""

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guards read, and the conditions that people read."""
+"""What the guards read."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.instance.ledger import Ledger
-from mooring.domain.instance.snapshot import decide_conditions, rfc3339, take_snapshot, wanted_replicas
-from mooring.domain.lifecycle import Snapshot, State
+from mooring.domain.instance.snapshot import take_snapshot, wanted_replicas
+from mooring.domain.lifecycle import Snapshot
 from mooring.domain.model.observed import Observed, Replica, VolumeSeen, WorkloadSeen
 from tests.unit.domain.instance.subjects import SHOP, ledger
 
 NOW = datetime(2026, 1, 1, 12, 30, 5, 999, tzinfo=UTC)
-TYPES = ["Ready", "Progressing", "Reconciling", "Stalled", "Degraded", "DatabaseReady", "BackupHealthy", "UpToDate"]
 
 
 def seen(*, web: int = 1, cron: int = 1, ready: bool = True, volume: bool = True) -> Observed:
@@ -80,51 +79,3 @@ def test_replicas_wanted_of_a_stopped_instance_are_none() -> None:
     spec = OdooInstanceSpec.model_validate({"replicas": 2})
     assert wanted_replicas(spec, ledger()) == (("web", 2), ("cron", 1))
     assert wanted_replicas(spec, ledger(stopped=True)) == (("web", 0), ("cron", 0))
-
-
-def conditions(state: State, snapshot: Snapshot | None = None, **given: Any) -> dict[str, dict[str, Any]]:
-    """By type."""
-    base: dict[str, Any] = {"operation": None, "up_to_date": True, "previous": {}, "generation": 3, "now": NOW}
-    found = decide_conditions(state, snapshot or snap(), **{**base, **given})
-    assert [one["type"] for one in found] == TYPES
-    return {one["type"]: one for one in found}
-
-
-@pytest.mark.parametrize("operation", [None, "Upgrading"])
-@pytest.mark.parametrize("state", State)
-def test_conditions_are_all_set_and_agree(state: State, operation: str | None) -> None:
-    found = conditions(state, operation=operation)
-    assert {one["status"] for one in found.values()} <= {"True", "False", "Unknown"}
-    assert all(one["reason"] and one["reason"].isalnum() for one in found.values())
-    assert found["Progressing"]["status"] == found["Reconciling"]["status"]
-    assert not (found["Stalled"]["status"] == "True" == found["Progressing"]["status"])
-    assert (found["Degraded"]["status"] == "True") == (state is State.DEGRADED)
-    assert found["Ready"]["lastTransitionTime"] == "2026-01-01T12:30:05Z"
-
-
-@pytest.mark.parametrize(
-    ("state", "snapshot", "ready", "reason"),
-    [
-        pytest.param(State.RUNNING, snap(), "True", "Running", id="running"),
-        pytest.param(State.UPGRADE_FAILED, snap(), "True", "UpgradeFailed", id="upgrade failed, serves"),
-        pytest.param(State.UPGRADE_FAILED, snap(seen(web=0)), "False", "UpgradeFailed", id="upgrade failed, away"),
-        pytest.param(State.DEGRADED, snap(seen(volume=False)), "False", "DataMissing", id="data gone"),
-        pytest.param(State.DEGRADED, snap(server_ready=False), "False", "ServerNotReady", id="server away"),
-        pytest.param(State.STOPPED, snap(), "False", "Stopped", id="stopped"),
-        pytest.param(State.INIT_FAILED, snap(), "False", "InitFailed", id="init failed"),
-    ],
-)
-def test_ready_says_whether_and_why(state: State, snapshot: Snapshot, ready: str, reason: str) -> None:
-    found = conditions(state, snapshot)["Ready"]
-    assert (found["status"], found["reason"]) == (ready, reason)
-
-
-def test_condition_keeps_its_time_until_its_status_changes() -> None:
-    before = conditions(State.RUNNING)
-    later = NOW + timedelta(hours=1)
-    same = conditions(State.RUNNING, previous=before, now=later, generation=4)
-    assert same["Ready"]["lastTransitionTime"] == rfc3339(NOW)
-    assert same["Ready"]["observedGeneration"] == 4
-    other = conditions(State.DEGRADED, previous=before, now=later)
-    assert other["Ready"]["lastTransitionTime"] == rfc3339(later)
-    assert other["UpToDate"]["lastTransitionTime"] == rfc3339(NOW)
