@@ -107,7 +107,7 @@ ensure_root_image() {
     from_cache "$name" "$recipe" && exit 0
     [[ $name == mooring-* ]] || ! from_registry "$name" || exit 0
     log=$CACHE/logs/${name//[:\/]/-}.log start=$SECONDS
-    say "$name: building it from Debian's packages (log: $log)"
+    say "$name: building it (log: $log)"
     if ! MOORING_CLI=$CLI "$0" --build "$name" "$recipe" >"$log" 2>&1; then
       tail -n 15 "$log" >&2
       die "$name could not be built; the end of its log is above. Without a registry this needs root, Debian or Ubuntu, and a network."
@@ -155,7 +155,10 @@ main() {
     --tag) engine_tag; exit 0 ;;
     --build)
       CLI=$(engine_cli)
-      from_debian "$2" "$3"
+      case $2 in
+        mooring-engine-base:*) build_engine_base "$2" "$3" ;;
+        *) from_debian "$2" "$3" ;;
+      esac
       exit 0
       ;;
     -*) die "unknown option $1. See the head of $0." ;;

@@ -6,7 +6,7 @@
 # difference; their entry points are left out on purpose: Mooring gives command, user and environment itself.
 
 RECIPE_LABEL=dev.mooring.testbed.recipe
-ROOT_IMAGES=(odoo:14.0 postgres:17 caddy:2 postgres:15 postgres:13)
+ROOT_IMAGES=(odoo:14.0 postgres:17 caddy:2 postgres:15 postgres:13 mooring-machine:12)
 DERIVED_IMAGES=(odoo:14.0-base odoo:14.0-next odoo:14.0-bad odoo:14.0-dies odoo:14.0-oca mooring-noodoo:1)
 
 # recipe_of NAME: sets SUITE, PACKAGES, PREPARE and FINISH (shell run inside), CONFIG (Dockerfile lines) and STAGE (a
@@ -41,13 +41,10 @@ recipe_of() {
       CONFIG=('ENV XDG_CONFIG_HOME=/config' 'ENV XDG_DATA_HOME=/data' 'WORKDIR /srv' 'EXPOSE 80 443 2019'
         'CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]')
       ;;
-    mooring-engine-base:*)
-      # Clients of one major read and write every older server (pg_dump 17 reads 9.2 to 17).
-      SUITE=trixie PACKAGES=(python3 postgresql-client-17 ca-certificates) STAGE=stage_engine_dependencies
-      FINISH='mkdir -p /opt/mooring'
-      CONFIG=('ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-        'ENV PYTHONPATH=/opt/mooring' 'ENV PYTHONDONTWRITEBYTECODE=1' 'ENV PYTHONNOUSERSITE=1'
-        'ENV PYTHONUNBUFFERED=1' 'ENV LANG=C.UTF-8' 'ENV HOME=/tmp' 'WORKDIR /tmp' 'CMD ["mooring", "--help"]')
+    mooring-machine:12)
+      # A fresh server: what an administrator has who made one of Debian's minimal system. Boots systemd.
+      SUITE=bookworm PACKAGES=(systemd systemd-sysv dbus python3 python3-venv ca-certificates iproute2 procps)
+      CONFIG=('CMD ["/sbin/init"]')
       ;;
     *) die "no recipe for $1." ;;
   esac
@@ -55,6 +52,8 @@ recipe_of() {
 
 # recipe_hash NAME: 16 hex digits that change with anything that goes into the image.
 recipe_hash() {
+  # The engine image's base is named by what is in it.
+  [[ $1 != mooring-engine-base:* ]] || { printf '%s\n' "${1#*:}"; return 0; }
   (
     recipe_of "$1"
     printf '%s\n' "$SUITE" "${PACKAGES[@]}" "$PREPARE" "$FINISH" "$STAGE" "${CONFIG[@]}" "$(uname -m)"
@@ -63,7 +62,7 @@ recipe_hash() {
 
 known() {
   local name
-  [[ $1 == engine || $1 == "$(engine_tag)" || $1 == "$(engine_base_tag)" ]] && return 0
+  [[ $1 == engine || $1 == "$(engine_tag)" ]] && return 0
   for name in "${ROOT_IMAGES[@]}" "${DERIVED_IMAGES[@]}"; do [[ $name == "$1" ]] && return 0; done
   return 1
 }
@@ -88,9 +87,10 @@ root_images_for() {
     [[ $name == engine || $name == "$(engine_tag)" ]] && base=$(engine_base_tag)
     wanted+="$base "
   done
-  for name in "${ROOT_IMAGES[@]}" "$(engine_base_tag)"; do
+  for name in "${ROOT_IMAGES[@]}"; do
     if [[ $wanted == *" $name "* ]]; then printf '%s\n' "$name"; fi
   done
+  if [[ $wanted =~ \ (mooring-engine-base:[^ ]+)\  ]]; then printf '%s\n' "${BASH_REMATCH[1]}"; fi
 }
 
 # derived_context NAME DIR: the build context: the image's Dockerfile and the files that it adds.

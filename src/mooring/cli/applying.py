@@ -24,9 +24,11 @@ async def apply_manifests(app: App, manifests: Sequence[Manifest], *, wait: bool
     """Accept all or nothing, then lead what they are about, then print each with its phase.
 
     Raises:
+        EngineImageUnavailable: nothing was accepted: no task could run.
         MooringError: nothing was accepted, or something did not come to where it is wanted.
     """
     services = await app.services()
+    await app.prepare()
     written = await accept_manifests(services, manifests)
     subjects = [_subject(one) for one in written]
     operations = [one.doc.ref for one in written if one.doc.ref.kind in ALL_KINDS]

@@ -55,6 +55,26 @@ class EngineFound:
     ingress_ports: frozenset[int]
 
 
+def check_machine(environ: Mapping[str, str], settings: Settings, *, home: Path, hosts: Sequence[str]) -> list[Check]:
+    """All checks of the machine, the engine's first.
+
+    Args:
+        environ: says where the engine is.
+        settings: name the ports of the ingress.
+        home: the disk there is looked at where the engine's own folder cannot be.
+        hosts: host names of instances.
+    """
+    first, engine = check_engine(environ)
+    return [
+        first,
+        check_memory(),
+        check_disk(engine.root if engine is not None and engine.root is not None else home),
+        *check_ports(settings, engine, needed=bool(hosts)),
+        check_clock(),
+        *check_hosts(hosts),
+    ]
+
+
 def check_engine(environ: Mapping[str, str]) -> tuple[Check, EngineFound | None]:
     """Whether an engine answers, and which."""
     try:

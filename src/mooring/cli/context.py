@@ -60,6 +60,7 @@ class App:
         clock: Clock,
         progress: Progress,
         make_target: Callable[[App], Awaitable[Target]],
+        prepare: Callable[[App], Awaitable[None]] | None = None,
     ) -> None:
         self.options = options
         self.state = state
@@ -69,6 +70,7 @@ class App:
         self.clock = clock
         self.progress = progress
         self._make_target = make_target
+        self._prepare = prepare
         self._target: Target | None = None
 
     async def target(self) -> Target:
@@ -81,6 +83,15 @@ class App:
         if self._target is None:
             self._target = await self._make_target(self)
         return self._target
+
+    async def prepare(self) -> None:
+        """Have on the target what Mooring's own tasks need, said before it takes time. Nothing where all is there.
+
+        Raises:
+            EngineImageUnavailable: the target is an engine that has no engine image, and no way to have it worked.
+        """
+        if self._prepare is not None:
+            await self._prepare(self)
 
     async def services(self, *, listener: Listener | None = None) -> Services:
         """What control works with; events go to the progress unless `listener` is given.
@@ -168,6 +179,7 @@ async def open_app(options: Options) -> AsyncIterator[App]:
         clock=clock,
         progress=progress_for(options),
         make_target=_make_target,
+        prepare=_have_engine_image,
     )
     try:
         yield app
@@ -226,3 +238,21 @@ async def _make_target(app: App) -> Target:
         installation=app.state.installation,
         options=docker_options(app.settings),
     )
+
+
+async def _have_engine_image(app: App) -> None:
+    from mooring.cli.engine_image import ensure_engine_image
+    from mooring.cli.engines import find_address
+    from mooring.drivers.docker.engine import Engine
+
+    if (app.options.target or app.settings.default_target) != "docker":
+        return
+
+    def work() -> None:
+        engine = Engine(find_address(app.options.environ))
+        try:
+            ensure_engine_image(engine, app.settings.docker.engine_image, say=app.progress.line)
+        finally:
+            engine.close()
+
+    await asyncio.to_thread(work)

@@ -97,6 +97,28 @@ class OperationNotDone(FailedError):
     reason = "OperationNotDone"
 
 
+class EngineImageUnavailable(FailedError):
+    """The image that Mooring's own tasks run in is not on the engine, and no way to have it worked."""
+
+    code = "MOOR-713"
+    reason = "EngineImageUnavailable"
+    default_resolution = (
+        "Mend one of the ways in the details: a registry that the engine reaches, or `sudo mooring setup` on Debian or "
+        "Ubuntu; or load the image by hand (`docker load`)."
+    )
+
+
+class NoServiceManager(FailedError):
+    """This machine does not run systemd, which keeps the engine and the agent running and starts them with the machine."""
+
+    code = "MOOR-714"
+    reason = "NoServiceManager"
+    default_resolution = (
+        "Run `mooring setup --no-agent`, and let what starts services here (a supervisor, a container's command) run "
+        "`mooring agent run`. On WSL: `systemd=true` under `[boot]` in /etc/wsl.conf, then `wsl --shutdown`."
+    )
+
+
 class SeveralErrors(MooringError):
     """More than one instance failed; each error is shown by itself.
 

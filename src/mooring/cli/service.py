@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mooring.cli.errors import NotRoot, SetupFailed
+from mooring.cli.errors import NoServiceManager, NotRoot, SetupFailed
 from mooring.drivers.files import write_file
 
 UNIT = "mooring-agent.service"
@@ -86,18 +86,36 @@ def program_path() -> Path:
     return Path(found).absolute()
 
 
+def systemd_runs() -> bool:
+    """Whether systemd is this machine's first process, as sd_booted(3) tells."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def service_runs(unit: str) -> bool:
+    """Whether the service is installed with this text, starts with the machine, and runs."""
+    if not UNIT_PATH.exists() or UNIT_PATH.read_text(encoding="utf-8") != unit:
+        return False
+    for question in ("is-enabled", "is-active"):
+        try:
+            run_program(["systemctl", "--quiet", question, UNIT])
+        except SetupFailed:
+            return False  # the exit code is the answer
+    return True
+
+
 def install_service(unit: str) -> Iterator[str]:
     """Write, enable and start; says each thing before it is done. Changes nothing that is as it should be.
 
     Raises:
         NotRoot: only root may.
-        SetupFailed: there is no systemd, or it refuses.
+        NoServiceManager: there is no systemd.
+        SetupFailed: it refuses.
     """
     if os.geteuid() != 0:
         raise NotRoot("Only root can install a service.")
-    if not Path("/run/systemd/system").is_dir():
-        raise SetupFailed(
-            "This machine does not run systemd.", resolution="Let your service manager run `mooring agent run`."
+    if not systemd_runs():
+        raise NoServiceManager(
+            "This machine does not run systemd.", resolution="Let what starts services here run `mooring agent run`."
         )
     if not UNIT_PATH.exists() or UNIT_PATH.read_text(encoding="utf-8") != unit:
         yield f"Writing {UNIT_PATH}."

@@ -61,6 +61,14 @@ class RegistryDenied(FailedError):
     default_resolution = "Check `imagePullSecret`; a registry also denies images that do not exist."
 
 
+class BuildFailed(FailedError):
+    """An image could not be built on the engine."""
+
+    code = "MOOR-311"
+    reason = "BuildFailed"
+    default_resolution = "Read the end of the build's own words in the details, mend it, then run the command again."
+
+
 class NoSuchObject(NotFoundError):
     """An object of the engine is gone, or never was."""
 

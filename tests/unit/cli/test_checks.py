@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mooring.cli import checks, setting_up
+from mooring.cli import checks
 from mooring.cli.checks import Check, EngineFound
-from mooring.cli.options import Options
 from mooring.drivers import host
-from mooring.drivers.host import Lookup, OsRelease
+from mooring.drivers.host import Lookup
 from mooring.drivers.settings import Settings
-from mooring.errors import MooringError
 from tests.unit.cli.runner import Program
 
 HERE = EngineFound(local=True, root=Path("/var/lib/docker"), ingress_ports=frozenset())
@@ -99,50 +97,24 @@ def test_doctor_ends_with_1_when_a_check_fails_and_says_how_to_mend(
     assert {"name", "verdict", "found", "mend"} == set(json.loads(data.out)[0])
 
 
-def steps(home: Path) -> list[setting_up.Step]:
-    return setting_up.machine_steps(Options(home=home, environ={"DOCKER_HOST": f"unix://{home}/none.sock"}))
+def test_every_check_that_is_not_well_says_how_to_mend_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "observe_memory_bytes", lambda: 10**9)
+    monkeypatch.setattr(host, "observe_disk_free_bytes", lambda path: 10**9)
+    monkeypatch.setattr(host, "observe_port_free", lambda port: False)
+    monkeypatch.setattr(host, "observe_clock_synchronised", lambda: False)
+    monkeypatch.setattr(host, "observe_addresses", lambda name: Lookup((), problem="no such name", exists=False))
 
+    found = checks.check_machine(
+        {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, Settings(), home=tmp_path, hosts=["shop.example.com"]
+    )
 
-def test_setup_installs_an_engine_only_where_it_knows_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[str] = []
-    monkeypatch.setattr(setting_up, "run_program", lambda argv, **_: ran.append(argv[0]))
-    monkeypatch.setattr(host, "observe_os_release", lambda: OsRelease(id="fedora", pretty_name="Fedora"))
-    engine = steps(tmp_path)[1]
-
-    assert engine.needless() == ""
-    with pytest.raises(MooringError, match="Fedora"):
-        engine.act()
-    assert ran == []
-
-
-def test_setup_installs_the_distributions_package_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
-    monkeypatch.setattr(setting_up, "run_program", lambda argv, **_: ran.append(list(argv)))
-    monkeypatch.setattr(setting_up, "ENGINE_START_S", 0.0)
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr(host, "observe_os_release", lambda: OsRelease(id="ubuntu", id_like="debian"))
-
-    with pytest.raises(MooringError, match="does not answer"):
-        steps(tmp_path)[1].act()
-
-    assert ["apt-get", "install", "-y", "-qq", "docker.io"] in ran
-
-
-def test_setup_dry_run_says_each_step_and_does_none(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    result = program("setup", "--dry-run")
-
-    assert result.code == 0
-    assert all(words in result.out for words in ("docker.io", "engine image", "service", "odoo.yaml", "mooring apply"))
-    assert list(tmp_path.glob("*.yaml")) == []
-
-
-def test_setup_without_a_terminal_and_without_yes_does_nothing(program: Program) -> None:
-    result = program("setup", "--no-agent", "--no-instance")
-
-    assert result.code == 2
-    assert "MOOR-704" in result.err
+    assert [one.name for one in found] == [
+        "engine",
+        "memory",
+        "disk",
+        "port 80",
+        "port 443",
+        "clock",
+        "DNS shop.example.com",
+    ]
+    assert all(one.verdict != "ok" and one.mend for one in found)

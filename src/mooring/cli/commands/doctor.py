@@ -45,19 +45,13 @@ def command(options: Options) -> int:
         settings = Settings()
         found.append(checks.Check("configuration", "fail", error.brief, error.resolution))
     hosts: list[str] = []
-    engine_check, engine = checks.check_engine(options.environ)
-    found.append(engine_check)
     home = home_of(options)
     try:
         hosts = run(options, hosts_of)
         found.append(checks.Check("state directory", "ok", str(home)))
     except MooringError as error:
         found.append(checks.Check("state directory", "fail", error.brief, error.resolution))
-    found.append(checks.check_memory())
-    found.append(checks.check_disk(engine.root if engine is not None and engine.root is not None else home))
-    found += checks.check_ports(settings, engine, needed=bool(hosts))
-    found.append(checks.check_clock())
-    found += checks.check_hosts(hosts)
+    found += checks.check_machine(options.environ, settings, home=home, hosts=hosts)
 
     if options.output != "table":
         print_data(options, [one.__dict__ for one in found])

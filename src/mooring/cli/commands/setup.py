@@ -47,30 +47,40 @@ def command(
     a manifest, its apply.
 
     Each step is said before it is done, what is there already is left as it is, and a second run goes on where the first
-    one stopped.
+    one stopped. Where no systemd runs, the agent's step is refused before anything is changed; `--no-agent` does the rest.
     """
     from mooring.cli import setting_up
     from mooring.cli.errors import NotConfirmed
     from mooring.cli.output import print_result, print_text
 
+    names = () if no_instance else setting_up.hosts_of(options, file=file, hosts=hosts)
     steps: list[Step] = [
-        *setting_up.machine_steps(options),
+        *setting_up.machine_steps(options, hosts=names),
         *(() if no_agent else setting_up.agent_steps(options)),
         *(() if no_instance else setting_up.instance_steps(options, file=file, hosts=hosts, image=image)),
     ]
+    refused = [step.refused for step in steps if step.refused is not None]
+    if refused and not dry_run:
+        raise refused[0]  # before anything was changed
     done: list[str] = []
     for number, step in enumerate(steps, start=1):
-        reason = step.needless()
+        reason = f"cannot be done here: {step.refused.brief}" if step.refused is not None else step.needless()
         if options.output == "table":
-            print_text(f"[{number}/{len(steps)}] {step.title}" + (f": {reason}." if reason else ""))
-        if dry_run or reason:
+            print_text(f"[{number}/{len(steps)}] {step.title}" + (f": {reason.rstrip('.')}." if reason else ""))
+        if reason or (dry_run and not step.looks):
+            continue
+        if step.looks:
+            step.act()
             continue
         if not yes and not (sys.stdin.isatty() and click.confirm("  Do this?", default=True, err=True)):
             raise NotConfirmed(f"{step.title}: not done, nor what comes after it.")
         step.act()
         done.append(step.title)
+    if refused:
+        raise refused[0]
     if options.output != "table":
         print_result(options, {"done": done, "dryRun": dry_run})
     elif not dry_run:
-        print_text("This machine is ready." + ("" if no_instance else f" Your manifest: {Path(file or 'odoo.yaml')}."))
+        said = "This machine is ready." if done else "This machine is ready; nothing was to be done."
+        print_text(said + ("" if no_instance else f" Your manifest: {Path(file or 'odoo.yaml')}."))
     return 0

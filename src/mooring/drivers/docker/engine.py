@@ -18,7 +18,7 @@ from typing import IO, Any, Generic, TypeVar
 import docker.errors
 
 from mooring.drivers.docker.archive import member_count, read_archive
-from mooring.drivers.docker.faults import explain, mapped, pulling, refusal, registry_refusal
+from mooring.drivers.docker.faults import build_refusal, explain, mapped, pulling, refusal, registry_refusal
 from mooring.drivers.docker.find import EngineAddress, open_client
 from mooring.drivers.errors import NoSuchObject
 
@@ -26,6 +26,7 @@ Json = Mapping[str, Any]
 T = TypeVar("T")
 EXEC_LIMIT = 64 * 1024
 _FRAME_HEAD = 8
+_PIECE = 1024 * 1024
 
 
 class Engine:
@@ -373,6 +374,61 @@ class Engine:
                         raise registry_refusal(name, str(message["error"]))
         finally:
             client.close()
+
+    def build(
+        self,
+        name: str,
+        context: IO[bytes],
+        *,
+        dockerfile: str,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+        network: bool,
+        timeout_s: float,
+    ) -> None:
+        """Build an image of that name from a tar of its context; base images must be here. Calling twice is safe.
+
+        Args:
+            context: read from where it stands.
+            dockerfile: its path in the context.
+            network: whether what it runs may reach the network.
+            timeout_s: seconds that one instruction may be silent.
+
+        Raises:
+            BuildFailed: an instruction failed; the details are the end of what was said.
+        """
+        said: list[str] = []
+        with mapped(f"build the image {name}"):
+            client: Any = open_client(self.address, timeout_s=timeout_s)
+            try:
+                for message in client.build(
+                    fileobj=context,
+                    custom_context=True,
+                    dockerfile=dockerfile,
+                    tag=name,
+                    buildargs=dict(arguments),
+                    labels=dict(labels),
+                    network_mode=None if network else "none",
+                    timeout=timeout_s,
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                ):
+                    said += str(message.get("stream") or message.get("error") or "").splitlines()
+                    if "error" in message:
+                        raise build_refusal(name, said)
+            finally:
+                client.close()
+
+    def import_tree(self, name: str, archive: IO[bytes]) -> None:
+        """Make an image of one layer from a tar of a root file system."""
+        repository, _, tag = name.rpartition(":")
+        # A generator goes in chunks; of a file the library says both its length and that it comes in chunks.
+        pieces = iter(lambda: archive.read(_PIECE), b"")
+        with mapped(f"import the image {name}"):
+            answer = self._client.import_image_from_stream(pieces, repository=repository, tag=tag)
+        if '"error"' in answer:
+            raise refusal(f"import the image {name}", answer.strip()[-500:])
 
     # The engine
 

@@ -8,7 +8,7 @@ are facts about engines (Docker 20.10 to 28, Podman 4.3), not about the library.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import docker.errors
@@ -16,6 +16,7 @@ import requests.exceptions
 import urllib3.exceptions
 
 from mooring.drivers.errors import (
+    BuildFailed,
     DiskFull,
     EngineRefused,
     EngineUnreachable,
@@ -76,6 +77,7 @@ _REGISTRY_TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
 )
 # Podman answers 500 for an object that goes away while it is asked for.
 _GONE = re.compile(r"no such (container|network|volume|exec)|does not exist in database|no container with name or id")
+_BUILD_LINES = 15
 _LOST = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
@@ -141,6 +143,15 @@ def registry_refusal(image: str, words: str) -> MooringError:
     """The error for a pull that ended with `words`."""
     what = f"get the image {image}"
     return _sort(_REGISTRY_TEXTS, what, words) or EngineRefused(f"could not {what}", details=words)
+
+
+def build_refusal(image: str, said: Sequence[str]) -> MooringError:
+    """The error for a build that ended after it `said` these lines."""
+    what = f"build the image {image}"
+    end = "\n".join(line for line in said if line.strip()).splitlines()[-_BUILD_LINES:]
+    if any(text in "\n".join(end).lower() for text in ("no space left on device", "disk quota exceeded")):
+        return DiskFull(f"could not {what}: {_WHY[DiskFull]}", details="\n".join(end))
+    return BuildFailed(f"could not {what}", details="\n".join(end))
 
 
 def explain(fault: docker.errors.APIError) -> str:
