@@ -8,15 +8,18 @@ from datetime import timedelta
 
 from mooring.control import operations as ops
 from mooring.control.events import Event
+from mooring.control.repositories import find_repository
+from mooring.control.schedules import first_seen, look_at_schedule, note_begun
 from mooring.control.services import Services
 from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
 from mooring.domain.instance.outcome import finish
+from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.snapshot import wanted_replicas
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.lifecycle import output
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import Finished
-from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.build import USES_REPOSITORY, Accepted
 from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_next
 from mooring.domain.operations.plan import PHASES, OperationType
 from mooring.errors import MooringError
@@ -31,6 +34,10 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         asked: a person asks: what failed is tried again without its pause.
         intact: the volumes that the instance had are there.
     """
+    seen_first = first_seen(services, work)
+    if seen_first is not None:
+        await save_ledger(services, work, seen_first)
+    scheduled = look_at_schedule(services, work)
     known = work.subject is not None and work.access is not None and work.access.ready
     choice = decide_next(
         ledger=work.ledger,
@@ -47,6 +54,7 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         blocked=work.problem.brief if work.problem is not None else "",
         intact=intact,
         deletable=asked or _backed_off(services, work, OperationType.DELETE),
+        backup_due=scheduled.spec if scheduled is not None and scheduled.due.now else None,
     )
     match choice:
         case Begin(waiting):
@@ -58,6 +66,8 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         case Create(kind, spec):
             if kind is OperationType.DELETE:
                 spec = {"purge": work.purging}
+            if kind is OperationType.BACKUP:
+                await save_ledger(services, work, note_begun(services, work.ledger))
             operation = await ops.create_operation(services, work.doc.ref, kind, spec)
             await _accept(services, work, operation, seen)
         case None:
@@ -92,6 +102,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         generation=work.doc.generation,
     )
     try:
+        accepted = replace(accepted, repository=await _repository(services, work, operation))
         ops.check_acceptable(accepted)
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.
@@ -101,6 +112,14 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         return
     await ops.accept(services, operation, accepted)
     services.emit(Event(work.doc.ref, "phase", f"{PHASES[operation.type]} {operation.doc.ref.name}"))
+
+
+async def _repository(services: Services, work: Work, operation: ops.Operation) -> RepositoryAccess | None:
+    """The repository that an operation reads or writes: the one that it names, or the instance's own."""
+    if operation.type not in USES_REPOSITORY:
+        return None
+    name = operation.doc.spec.get("repository") or work.spec.backup.repository
+    return await find_repository(services, work.doc.ref.namespace, name) if name else None
 
 
 def _backed_off(services: Services, work: Work, kind: OperationType) -> bool:

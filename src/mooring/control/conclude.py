@@ -13,6 +13,7 @@ from mooring.control.errors import OperationFailed, OperationStuck
 from mooring.control.events import Event
 from mooring.control.notify import queue_notification
 from mooring.control.outcomes import OUTCOME, dump_outcome
+from mooring.control.schedules import look_at_schedule
 from mooring.control.services import Services, update_status
 from mooring.control.work import Work, trouble_of
 from mooring.domain.instance.conditions import Before, Trouble, decide_conditions
@@ -112,7 +113,7 @@ def _judge(
     pending: bool,
     wait_s: float | None,
 ) -> Pass:
-    state, now = work.ledger.state, services.clock.now()
+    state = work.ledger.state
     error = final_error(work.ledger, work.operations, generation=work.doc.generation, deleting=work.deleting)
     stuck = any(one.stuck for one in work.running)
     busy = bool(work.running) and not all(one.stuck for one in work.running)
@@ -128,11 +129,11 @@ def _judge(
     elif work.problem is not None and idle and not pending:
         return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=work.problem)
     elif error is not None and idle and (stuck or is_settled(state, snapshot) or not work.ledger.provisioned):
-        return Pass(state, phase, settled=True, requeue_s=_later(work, now), error=error)
+        return Pass(state, phase, settled=True, requeue_s=_later(services, work), error=error)
     elif idle and not pending and not settled and (dying := _dying(seen)) is not None:
         return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=dying)
     if settled:
-        return Pass(state, phase, settled=True, requeue_s=_later(work, now))
+        return Pass(state, phase, settled=True, requeue_s=_later(services, work))
     if busy:
         return Pass(state, phase, settled=False, requeue_s=MOVING_S if wait_s is None else wait_s)
     return Pass(state, phase, settled=False, requeue_s=MOVING_S if pending else STARTING_S)
@@ -158,9 +159,12 @@ def _up_to_date(work: Work) -> bool:
     return work.pinned is None or not work.ledger.runs or work.ledger.runs == work.pinned.release.digest
 
 
-def _later(work: Work, now: datetime) -> float | None:
-    """Seconds until something waits no longer: a scheduled operation, or a notification to send again."""
+def _later(services: Services, work: Work) -> float | None:
+    """Seconds until something waits no longer: an operation, a schedule, or a notification to send again."""
+    now = services.clock.now()
     times = [datetime.fromisoformat(one.doc.spec["scheduledTime"]) for one in work.waiting if not one.due(now)]
+    scheduled = look_at_schedule(services, work)
+    times += [scheduled.due.next] if scheduled is not None else []
     times += [datetime.fromisoformat(one["notBefore"]) for one in work.doc.status.get("notifications", ())[:1]]
     return max(0.1, (min(times) - now).total_seconds()) if times else None
 

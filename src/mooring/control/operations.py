@@ -11,6 +11,7 @@ from typing import Any
 from mooring.api.quantity import Duration
 from mooring.control.errors import FieldUnsupported
 from mooring.control.services import Services, new_id, update_status
+from mooring.domain.instance.repository import dump_repository, load_repository
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.subject import dump_release, dump_subject, load_release, load_subject
 from mooring.domain.model.identity import Ref
@@ -128,6 +129,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "freeBytes": accepted.free_bytes,
                 "previous": accepted.previous,
                 "generation": accepted.generation,
+                "repository": dump_repository(accepted.repository) if accepted.repository else None,
             },
         }
 
@@ -150,6 +152,7 @@ def read_accepted(operation: Operation) -> Accepted:
         free_bytes=value.get("freeBytes"),
         previous=value.get("previous", ""),
         generation=int(value.get("generation", 0)),
+        repository=load_repository(value["repository"]) if value.get("repository") else None,
     )
 
 

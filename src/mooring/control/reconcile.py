@@ -29,6 +29,7 @@ from mooring.domain.instance.snapshot import wanted_replicas
 from mooring.domain.lifecycle import State, next_state, output
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.plan import NO_HOLD, Hold
 from mooring.drivers.documents import Document, VersionConflict
 from mooring.drivers.journal import JournalConflict
@@ -71,12 +72,12 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     await _supersede(services, work)
     barrier = any(needs_live(one) for one in work.running)
     seen = await _look(services, work, live=live or barrier)
-    held = _merge([hold_of(one) for one in work.running])
+    held = _merge([hold_of(one) for one in work.running] + _standing_holds(work))
     snapshot = snapshot_of(work, seen, pending=False)
     goal = output(next_state(work.ledger.state, snapshot))
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
     # Before anything is rolled: an operation that begins now may be about to stop it all.
-    idle = all(one.stuck for one in work.running)
+    idle = all(one.stuck or one.type in READS for one in work.running)
     if idle and await begin(services, work, seen, asked=asked, intact=snapshot.data_present):
         await save_ledger(services, work, work.ledger)  # what a release is, is asked once
         return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
@@ -112,6 +113,12 @@ async def _look(services: Services, work: Work, *, live: bool) -> Observed:
         await asyncio.gather(looking, return_exceptions=True)
         raise
     return await looking
+
+
+def _standing_holds(work: Work) -> list[Hold]:
+    """What stays forbidden after an operation's end, until a person releases it."""
+    reason = work.ledger.cron_held
+    return [Hold(cron=True, reason=reason)] if reason else []
 
 
 def _merge(holds: Sequence[Hold]) -> Hold:

@@ -42,6 +42,7 @@ class Services:
         installation: id of this Mooring, on all that it makes.
         locks: folder of the execution locks.
         listener: told every event.
+        schedules: begin what schedules ask for: the agent's work, not a command's.
     """
 
     documents: Documents
@@ -52,6 +53,7 @@ class Services:
     locks: Path
     defaults: Defaults = field(default_factory=Defaults)
     listener: Listener = log_event
+    schedules: bool = False
 
     @property
     def journal(self) -> Journal:

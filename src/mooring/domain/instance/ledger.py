@@ -7,7 +7,7 @@ It is small on purpose: what can be seen is not remembered. Losing it loses no d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mooring.domain.instance.subject import PinnedRelease, dump_release, load_release
@@ -20,6 +20,27 @@ class Previous:
 
     digest: str
     operation: str
+
+
+@dataclass(frozen=True)
+class Backups:
+    """What is remembered of an instance's backups; times as RFC 3339 text in UTC, empty for never.
+
+    Attributes:
+        since: when the schedule was first seen.
+        began: when the last backup that the schedule asked for began.
+        ended: when the last one ended, however it was asked for.
+        result: how: `Complete`, `Incomplete` or `Failed`.
+        snapshot: id of the last snapshot.
+        good: when the last complete one ended.
+    """
+
+    since: str = ""
+    began: str = ""
+    ended: str = ""
+    result: str = ""
+    snapshot: str = ""
+    good: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,8 @@ class Ledger:
         latched: operation type → generation of the spec at which it failed; of a rollback, at which it was asked for.
         retries: operation type → number of attempts since the last success, for back-off.
         previous: what a rollback returns to.
+        backups: what is remembered of its backups.
+        cron_held: why cron stays away until a person releases it; empty where it does not.
         done: ids of the operations that ran, newest last, at most 100: a record that comes again runs nothing.
     """
 
@@ -58,6 +81,8 @@ class Ledger:
     latched: Mapping[str, int] = field(default_factory=dict)
     retries: Mapping[str, int] = field(default_factory=dict)
     previous: Previous | None = None
+    backups: Backups = Backups()
+    cron_held: str = ""
     done: tuple[str, ...] = ()
 
     def release(self, digest: str) -> PinnedRelease | None:
@@ -91,6 +116,7 @@ def dump_ledger(ledger: Ledger) -> dict[str, Any]:
     value["latched"] = dict(ledger.latched)
     value["retries"] = dict(ledger.retries)
     value["done"] = list(ledger.done)
+    value["backups"] = asdict(ledger.backups)
     value["previous"] = (
         {"digest": ledger.previous.digest, "operation": ledger.previous.operation} if ledger.previous else None
     )
@@ -106,6 +132,8 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
     given["state"] = State(given.get("state", State.PROVISIONING))
     given["releases"] = {digest: load_release(one) for digest, one in given.get("releases", {}).items()}
     given["done"] = tuple(given.get("done", ()))
+    known = {item.name for item in fields(Backups)}
+    given["backups"] = Backups(**{key: item for key, item in given.get("backups", {}).items() if key in known})
     previous = given.get("previous")
     given["previous"] = Previous(previous["digest"], previous["operation"]) if previous else None
     return Ledger(**given)

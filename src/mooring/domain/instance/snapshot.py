@@ -17,7 +17,7 @@ def wanted_replicas(spec: OdooInstanceSpec, ledger: Ledger) -> tuple[tuple[str, 
     """((role, count), …) of what runs when nothing holds it back."""
     if ledger.stopped or spec.replicas == 0:
         return (("web", 0), ("cron", 0))
-    return (("web", spec.replicas), ("cron", spec.cron.replicas))
+    return (("web", spec.replicas), ("cron", 0 if ledger.cron_held else spec.cron.replicas))
 
 
 def take_snapshot(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.subject import PinnedRelease, Subject
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.init import plan_init
@@ -32,6 +33,7 @@ class Accepted:
         free_bytes: free space where the data is; None where nobody knows.
         previous: id of the operation whose copies a rollback returns to.
         generation: of the instance's spec then; a failure is latched for it. 0 where it was not written down.
+        repository: where snapshots are, for the types that need one.
     """
 
     ref: Ref
@@ -46,6 +48,7 @@ class Accepted:
     free_bytes: int | None = None
     previous: str = ""
     generation: int = 0
+    repository: RepositoryAccess | None = None
 
 
 def _subject(accepted: Accepted) -> Subject:
@@ -123,6 +126,9 @@ def _delete(accepted: Accepted) -> Plan:
         admin_user=accepted.admin_user,
     )
 
+
+USES_REPOSITORY = frozenset({OperationType.BACKUP, OperationType.RESTORE, OperationType.VERIFY})
+"""The types that are accepted with a repository: the one that they name, or the instance's own."""
 
 BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.PROVISION: _provision,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,14 @@ from mooring.domain.operations.conflicts import Verdict, decide_start
 from mooring.domain.operations.plan import OperationType
 
 NEEDS_DATA = frozenset(
-    {OperationType.UPGRADE, OperationType.STOP, OperationType.START, OperationType.RESTART, OperationType.ROLLBACK}
+    {
+        OperationType.UPGRADE,
+        OperationType.STOP,
+        OperationType.START,
+        OperationType.RESTART,
+        OperationType.ROLLBACK,
+        OperationType.BACKUP,
+    }
 )
 # A task that mounts a volume makes it where it is missing: what was lost would look like an empty filestore.
 NEEDS_WHOLE_DATA = NEEDS_DATA - {OperationType.STOP} | {OperationType.INIT}
@@ -95,6 +102,7 @@ def decide_next(
     blocked: str = "",
     intact: bool = True,
     deletable: bool = True,
+    backup_due: Mapping[str, Any] | None = None,
 ) -> Choice:
     """The next operation, if one is to begin now.
 
@@ -113,6 +121,7 @@ def decide_next(
         blocked: why the release that the spec names cannot be had; empty where nothing is known against it.
         intact: the volumes that the instance had are there.
         deletable: a deletion that failed may be tried again.
+        backup_due: spec of the backup that the schedule asks for now.
     """
     deleting = output.operation == OperationType.DELETE
     if stuck and not deleting:
@@ -127,6 +136,8 @@ def decide_next(
             return refusal
         if asked.type is OperationType.UPGRADE and not wanted:
             break  # the release is still being asked what it is
+        if asked.type is OperationType.RESTORE and ledger.provisioned != place:
+            break  # its role and server come first; data is not initialized to be replaced
         if decide_start(running, asked.type) is Verdict.PARALLEL:
             return Begin(asked)
         break
@@ -145,6 +156,8 @@ def decide_next(
     latched = is_held_back(ledger, generation)
     if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
         return Create(OperationType.UPGRADE, {"modules": ["all"]})
+    if backup_due is not None and ledger.initialized and provisionable:
+        return Create(OperationType.BACKUP, dict(backup_due))
     return None
 
 
