@@ -243,7 +243,10 @@ class Postgres:
             if one.mark is not None
             and one.mark.instance == task.instance
             and one.mark.role in task.roles
-            and (one.mark.role == "current" or task.operation in (None, one.mark.operation))
+            and (
+                one.mark.role == "current"
+                or (task.operation in (None, one.mark.operation) and task.spare != one.mark.operation)
+            )
         ]
         for name in doomed:
             del self.databases[name]
@@ -280,7 +283,11 @@ def return_files(files: Files, task: FilestoreReturn) -> FilestoreReturnResult:
 def drop_files(files: Files, task: FilestoreDrop) -> FilestoreDropResult:
     """`filestore-drop`."""
     files.fence(task.instance, task.fence, task.TASK)
-    doomed = [key for key in files.copies if key[0] in task.roles and task.operation in (None, key[1])]
+    doomed = [
+        key
+        for key in files.copies
+        if key[0] in task.roles and task.operation in (None, key[1]) and task.spare != key[1]
+    ]
     for key in doomed:
         del files.copies[key]
     if "current" in task.roles:

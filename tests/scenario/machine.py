@@ -190,7 +190,7 @@ class Machine:
         )
 
     def _engine(self, task: TaskSpec) -> Any:
-        value = json.loads("".join(str(part) for part in _file(task, DOCUMENT_PATH).parts))
+        value = document_of(task)
         kind = kind_of(task)
         if kind.startswith("filestore"):
             files = self.files(task.place)
@@ -316,6 +316,8 @@ class Machine:
         self.sim.settle()
         busy = [one for one in self.sim.running_tasks() if writes(one)]
         for task in [*busy, *([beginning] if beginning else [])]:
+            if kind_of(task) in ("database-drop", "filestore-drop") and "current" not in document_of(task)["roles"]:
+                continue  # it takes copies away
             near = [
                 box.name
                 for box in self.sim.containers.values()
@@ -397,10 +399,15 @@ def writes(task: TaskSpec) -> bool:
 def instance_of(task: TaskSpec) -> str:
     """Id of the instance that a task works for."""
     if task.image is None:
-        value = json.loads("".join(str(part) for part in _file(task, DOCUMENT_PATH).parts))
+        value = document_of(task)
         if "instance" in value:
             return str(value["instance"])
     return task.identity.instance
+
+
+def document_of(task: TaskSpec) -> Any:
+    """What an engine's task is told."""
+    return json.loads("".join(str(part) for part in _file(task, DOCUMENT_PATH).parts))
 
 
 def server_volume(ref: Ref) -> str:

@@ -390,6 +390,39 @@ async def test_data_retained_comes_back_after_a_kill_at_any_effect_of_apply(shop
             raise AssertionError(f"killed before effect {effect}: {error}") from error
 
 
+@pytest.mark.parametrize("flaw", ["migrate", "verify", "probe"])
+async def test_failed_second_upgrade_leaves_the_way_back_behind_the_first(shop: World, flaw: str) -> None:
+    await shop.apply(NEXT)
+    await shop.drive()
+    await shop.apply(instance(image=f"odoo:14.0-bad-{flaw}"))
+    assert isinstance(await shop.rest(), OperationFailed)
+    await shop.check_rest()
+    await shop.check_nothing_lost()
+    assert (await shop.picture()).previous
+
+    await shop.ask("Rollback")
+    await shop.rest()
+    assert (await shop.picture()).runs == digest("odoo:14.0")
+    assert (await shop.current()).code == digest("odoo:14.0")
+    await shop.check_rest()
+
+
+async def test_second_upgrade_leaves_its_own_copies_alone(shop: World) -> None:
+    await shop.apply(NEXT)
+    await shop.drive()
+    await shop.apply(instance(image="odoo:14.0-third"))
+    await shop.drive()
+    kept = [
+        one.mark.operation
+        for one in shop.machine.databases((await shop.doc()).id).values()
+        if one.mark and one.mark.role != "current"
+    ]
+    files = [operation for _, operation in shop.machine.files(SHOP).copies]
+    previous = (await shop.ledger()).previous
+    assert previous is not None
+    assert (kept, files) == ([previous.operation], [previous.operation])
+
+
 async def test_rollback_keeps_aside_what_was_written_since(shop: World) -> None:
     await shop.passes(3)
     await shop.apply(NEXT)

@@ -63,6 +63,18 @@ async def test_default_server_is_made_once_although_two_instances_ask_at_the_sam
     assert containers(world, "database") == [f"{child(DEFAULT_SERVER, 'database')}-0"]
 
 
+async def test_another_default_server_is_for_new_instances_and_moves_none(world: World) -> None:
+    await world.bring_up()
+    rows = (await world.current()).rows
+    await world.apply(manifest("DatabaseServer", "another", default=True, managed={"version": 16}))
+    assert await world.rest() is None
+    await world.check_rest()
+    assert (await world.current()).rows is rows
+    assert (await world.doc()).status["database"]["server"] == "default"
+    await world.bring_up(instance("blog"))
+    assert (await world.doc(BLOG)).status["database"]["server"] == "another"
+
+
 async def test_deletion_of_one_instance_leaves_the_other_and_the_server(world: World) -> None:
     await world.bring_up(instance("shop"), instance("blog"))
     rows = list((await world.current(BLOG)).rows)

@@ -330,7 +330,7 @@ def test_safety_copy_and_return_bring_back_data_rights_and_settings(shop: Shop) 
     ]
 
     made = done(shop.copy())
-    assert made == {"database": shop.safety, "kept": False, "sizeBytes": made["sizeBytes"]}
+    assert made == {"database": shop.safety, "kept": False, "sizeBytes": made["sizeBytes"], "dropped": []}
     assert server.query("SELECT datallowconn FROM pg_database WHERE datname = %s", (shop.safety,)) == [(False,)]
     server.fill(shop.name, word="two")
 
@@ -378,6 +378,32 @@ def test_safety_copy_without_room_changes_nothing(shop: Shop) -> None:
     before = shop.server.databases()
     refused(shop.copy(free_bytes=1000), "MOOR-426")
     assert shop.server.databases() == before
+
+
+@pytest.mark.parametrize(
+    ("room", "kept"),
+    [pytest.param(None, True, id="room for both"), pytest.param(1_000_000, False, id="room for one")],
+)
+def test_safety_copy_drops_older_copies_only_to_make_room(shop: Shop, room: int | None, *, kept: bool) -> None:
+    done(shop.provision())
+    older = done(shop.copy(fence=Fence("op-0", 1)))["database"]
+    made = done(shop.copy(fence=Fence("op-1", 1), free_bytes=room, make_room=True))
+    assert made["dropped"] == ([] if kept else [older])
+    assert (older in shop.server.databases()) == kept
+    assert shop.safety in shop.server.databases()
+    done(shop.drop(roles=("safety", "previous"), spare="op-1"))
+    assert older not in shop.server.databases()
+    assert shop.safety in shop.server.databases()
+
+
+def test_safety_copy_that_fits_in_no_way_leaves_the_older_ones(shop: Shop) -> None:
+    done(shop.provision())
+    older = done(shop.copy(fence=Fence("op-0", 1)))["database"]
+    size = shop.server.query("SELECT pg_database_size(%s::name)", (older,))[0][0]
+    shop.server.fill(shop.name)
+    shop.server.query("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 5000)", database=shop.name)
+    refused(shop.copy(fence=Fence("op-1", 1), free_bytes=size // 2, make_room=True), "MOOR-426")
+    assert older in shop.server.databases()
 
 
 def test_safety_copy_of_a_stale_attempt_is_refused(shop: Shop) -> None:

@@ -52,7 +52,9 @@ def _role(item: Database) -> str:
 def _is_meant(item: Database, document: DatabaseDrop) -> bool:
     if item.mark is None or item.mark.role not in document.roles:
         return False
-    return item.mark.role == "current" or document.operation in (None, item.mark.operation)
+    if item.mark.role == "current":
+        return True
+    return document.operation in (None, item.mark.operation) and document.spare != item.mark.operation
 
 
 def _unmarked_building(session: Session, document: DatabaseDrop) -> list[str]:

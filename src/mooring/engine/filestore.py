@@ -7,13 +7,14 @@ renames, and which of them happened is seen from which folders exist. Nothing he
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from mooring.domain.work.errors import FilestoreFailed, SafetyCopyMissing
+from mooring.domain.work.errors import FilestoreFailed, NoRoomLeft, SafetyCopyMissing
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
 from mooring.domain.work.results import FilestoreCopyResult, FilestoreDropResult, FilestoreReturnResult
 from mooring.engine.report import Reporter
@@ -21,6 +22,7 @@ from mooring.engine.tree import Copied, copy_tree, remove_tree, rename, write_fi
 from mooring.engine.volume import Volume, locked_volume, read_count, write_volume_mark
 
 _SKIPPED_SHOWN = 20
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def ensure_safety_copy(document: FilestoreSafetyCopy, report: Reporter) -> FilestoreCopyResult:
@@ -35,19 +37,28 @@ def ensure_safety_copy(document: FilestoreSafetyCopy, report: Reporter) -> Files
         if copy.is_dir() and not copy.is_symlink():
             made = read_count(copy)
             return _result(Copied(made.get("files", 0), made.get("bytes", 0), made.get("linked", 0)), kept=True)
-        building = copy.with_name(f"{copy.name}.building")
-        remove_tree(building)
-        building.mkdir(mode=0o700)
-        done = Copied()
-        if _is_folder(volume.current):
-            report.progress("copy")
-            done = copy_tree(volume.current, building / "filestore", said=lambda files: report.progress("copy", files))
-        else:
-            (building / "filestore").mkdir(mode=0o700)
-        facts = {"files": done.files, "bytes": done.bytes, "linked": done.linked}
-        write_file(building / "copy.json", json.dumps(facts) + "\n")
-        rename(building, copy)
-        return _result(done, kept=False)
+        older = [
+            path
+            for role in ("safety", "previous")
+            for path in volume.copies(role)
+            if document.make_room and path != volume.copy(role, document.fence.operation)
+        ]
+        try:
+            return _result(_copy(volume, copy, report), kept=False)
+        except OSError as fault:
+            if fault.errno not in _NO_ROOM or not older:
+                raise
+        remove_tree(copy.with_name(f"{copy.name}.building"))
+        for path in older:
+            report.progress(f"drop {path.name}")
+            _drop(path)
+        try:
+            done = _copy(volume, copy, report)
+        except OSError as fault:
+            if fault.errno not in _NO_ROOM:
+                raise
+            raise NoRoomLeft(f"{os.strerror(fault.errno)}: {fault.filename or volume.data}.") from None
+        return _result(done, kept=False, dropped=tuple(path.name for path in older))
 
 
 def ensure_returned(document: FilestoreReturn, report: Reporter) -> FilestoreReturnResult:
@@ -98,6 +109,23 @@ def ensure_dropped(document: FilestoreDrop, report: Reporter) -> FilestoreDropRe
         return FilestoreDropResult(removed=tuple(removed))
 
 
+def _copy(volume: Volume, copy: Path, report: Reporter) -> Copied:
+    """Make `copy` of what is current: it has its name when all of it is on disk."""
+    building = copy.with_name(f"{copy.name}.building")
+    remove_tree(building)
+    building.mkdir(mode=0o700)
+    done = Copied()
+    if _is_folder(volume.current):
+        report.progress("copy")
+        done = copy_tree(volume.current, building / "filestore", said=lambda files: report.progress("copy", files))
+    else:
+        (building / "filestore").mkdir(mode=0o700)
+    facts = {"files": done.files, "bytes": done.bytes, "linked": done.linked}
+    write_file(building / "copy.json", json.dumps(facts) + "\n")
+    rename(building, copy)
+    return done
+
+
 def _swap(volume: Volume, copy: Path, previous: Path) -> None:
     """Two renames: current aside, the copy's folder into its place. The copy without its folder means that both are done."""
     inside = copy / "filestore"
@@ -119,7 +147,8 @@ def _meant(volume: Volume, document: FilestoreDrop) -> list[Path]:
     for role in ("safety", "previous"):
         if role in document.roles:
             paths = volume.copies(role)
-            found += [path for path in paths if document.operation in (None, path.name.removeprefix(f"{role}-"))]
+            named = [(path, path.name.removeprefix(f"{role}-")) for path in paths]
+            found += [path for path, of in named if document.operation in (None, of) and of != document.spare]
     if "building" in document.roles:
         found += sorted(volume.home.glob("*.building"))
     return found
@@ -140,11 +169,12 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _result(done: Copied, *, kept: bool) -> FilestoreCopyResult:
+def _result(done: Copied, *, kept: bool, dropped: tuple[str, ...] = ()) -> FilestoreCopyResult:
     return FilestoreCopyResult(
         kept=kept,
         files=done.files,
         bytes=done.bytes,
         method="none" if not done.files else "link" if done.linked * 2 >= done.files else "copy",
         skipped=tuple(done.skipped[:_SKIPPED_SHOWN]),
+        dropped=dropped,
     )

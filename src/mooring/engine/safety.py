@@ -9,13 +9,13 @@ a safety copy come in one transaction at the end: what carries the comment is wh
 from __future__ import annotations
 
 from mooring.domain.work.copies import DatabaseSafetyCopy
-from mooring.domain.work.errors import DatabaseForeign, DatabaseMissing, NotEnoughSpace
+from mooring.domain.work.errors import DatabaseForeign, DatabaseMissing, NoRoomLeft, NotEnoughSpace
 from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside
 from mooring.domain.work.results import CopyResult
 from mooring.drivers.postgres import SQL, Identifier, Session
 from mooring.engine.databases import ensure_absent, when_free
-from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_one, write_mark
+from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_all, observe_one, write_mark
 from mooring.engine.report import Reporter
 
 # Room for what the server writes beside the files themselves.
@@ -31,6 +31,7 @@ def ensure_safety_copy(document: DatabaseSafetyCopy, report: Reporter) -> CopyRe
         DatabaseMissing, DatabaseForeign, StaleAttempt: nothing was changed.
         DatabaseInUse: somebody is connected; says who.
         NotEnoughSpace: by `freeBytes`, or the server's disk is full.
+        NoRoomLeft: the same, after the copies of earlier operations were dropped.
     """
     with locked_server(
         document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
@@ -47,13 +48,51 @@ def ensure_safety_copy(document: DatabaseSafetyCopy, report: Reporter) -> CopyRe
         if left is not None:
             check_ours(left, document.instance, role="safety")
             return CopyResult(database=name, kept=True, size_bytes=size)
-        if document.free_bytes is not None and size * _SPARE > document.free_bytes:
-            raise NotEnoughSpace(
-                f"A safety copy of {document.database} needs {size} bytes, the server has {document.free_bytes} free."
-            )
+        older = _older_copies(session, document) if document.make_room else ()
+        fits = _fits(session, document, size=size, older=older)
         write_mark(session, document.database, mark)
-        _copy(session, document, source, name=name, size=size, report=report)
-        return CopyResult(database=name, kept=False, size_bytes=size)
+        if fits:
+            try:
+                _copy(session, document, source, name=name, size=size, report=report)
+            except NotEnoughSpace:
+                if not older:
+                    raise
+            else:
+                return CopyResult(database=name, kept=False, size_bytes=size)
+        for old in older:
+            report.progress(f"drop {old}")
+            ensure_absent(session, old)
+        try:
+            _copy(session, document, source, name=name, size=size, report=report)
+        except NotEnoughSpace as fault:
+            raise NoRoomLeft(fault.brief, details=fault.details) from None
+        return CopyResult(database=name, kept=False, size_bytes=size, dropped=older)
+
+
+def _older_copies(session: Session, document: DatabaseSafetyCopy) -> tuple[str, ...]:
+    """What earlier operations of this instance left beside its database."""
+    return tuple(
+        one.name
+        for one in observe_all(session, document.instance)
+        if one.mark and one.mark.role in ("safety", "previous") and one.mark.operation != document.fence.operation
+    )
+
+
+def _fits(session: Session, document: DatabaseSafetyCopy, *, size: int, older: tuple[str, ...]) -> bool:
+    """Whether the copy fits beside the older ones.
+
+    Raises:
+        NotEnoughSpace: it does not fit without them either.
+    """
+    free = document.free_bytes
+    if free is None or size * _SPARE <= free:
+        return True
+    freed = sum(
+        int(session.value("SELECT pg_database_size(%s::name)", (name,), doing=f"measure {name}")) for name in older
+    )
+    if size * _SPARE > free + freed:
+        raise NotEnoughSpace(f"A safety copy of {document.database} needs {size} bytes, the server has {free} free.")
+    return False
 
 
 def ensure_building_absent(session: Session, name: str, instance: str) -> None:

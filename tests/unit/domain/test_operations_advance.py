@@ -105,6 +105,19 @@ def test_advance_cleanup_fails_changes_no_outcome_and_the_next_runs(outcomes: An
     assert world.states()[-4:] == ["sweep intended", "sweep failed", "tell intended", "tell done"]
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "tasks"),
+    [
+        pytest.param({}, ["sweep-1", "tell-1"], id="after-success"),
+        pytest.param({"change-1": "fail"}, ["tell-1"], id="after-undo"),
+    ],
+)
+def test_advance_cleanup_for_success_alone_is_left_out_after_a_failure(outcomes: Any, tasks: list[str]) -> None:
+    of = replace(THREE, cleanup=(replace(step("sweep"), after_success=True), step("tell")))
+    _, world = run(of, outcomes=outcomes)
+    assert [one for one in world.started() if one.startswith(("sweep", "tell"))] == tasks
+
+
 # Cancelling
 
 

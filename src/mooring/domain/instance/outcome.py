@@ -14,7 +14,8 @@ from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import INSPECT
 from mooring.domain.operations.running import MARK
-from mooring.domain.operations.upgrade import DROPS, SWITCH
+from mooring.domain.operations.upgrade import COPIES, SWITCH
+from mooring.domain.work.errors import NoRoomLeft
 
 LATCHING = frozenset({OperationType.INIT, OperationType.UPGRADE})
 
@@ -78,7 +79,13 @@ def _previous(ledger: Ledger, accepted: Accepted, log: Sequence[StepRecord]) -> 
     previous = ledger.previous
     if previous is None or accepted.type is not OperationType.UPGRADE or previous.operation == accepted.id:
         return previous
-    return None if any(record.step in DROPS for record in log) else previous
+    gone = any(record.step in COPIES and _made_room(record.result) for record in log)
+    return None if gone else previous
+
+
+def _made_room(result: Any) -> bool:
+    """Whether the copies of before were dropped, with or without success."""
+    return isinstance(result, Mapping) and (bool(result.get("dropped")) or result.get("reason") == NoRoomLeft.reason)
 
 
 def place_of(accepted: Accepted) -> str:

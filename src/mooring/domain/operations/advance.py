@@ -217,7 +217,10 @@ def _undo(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> M
 
 
 def _clean_up(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
+    failed = _failure(plan, log) is not None
     for step in plan.cleanup:
+        if failed and step.after_success:
+            continue
         last = _last_record(log, step.name, _FORWARD)
         if last is None:
             return Record(_intention(step, 1, now))

@@ -147,6 +147,7 @@ class Step:
         undo: what takes it back; None when there is nothing to take back.
         attempts: how often a failed task may be tried.
         deadline: for barriers; a task has its own.
+        after_success: of a cleanup: left out where the operation failed.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Step:
     undo: Step | None = None
     attempts: int = 1
     deadline: timedelta = timedelta(minutes=10)
+    after_success: bool = False
 
 
 @dataclass(frozen=True)

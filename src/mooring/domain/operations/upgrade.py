@@ -3,7 +3,8 @@
 
 The order carries the safety: everything stops and is seen to be gone; database and filestore are copied beside; only then
 the new release migrates; SQL proves it and a probe behind the hold serves a page. The step `switch` is the point of no
-return: from it on users may write, and only a person throws away what they wrote.
+return: from it on users may write, and only a person throws away what they wrote. The copies of the upgrade before are
+dropped when this one has succeeded; earlier only where there is no room for both.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from mooring.domain.work.serve_probe import render_odoo_argv, render_probe_argv
 
 SWITCH = "switch"
 MIGRATE = "migrate"
-DROPS = ("drop-old-copies", "drop-old-files")
+COPIES = ("copy-database", "copy-filestore")
 PROBE_DEADLINE = timedelta(minutes=10)
 
 
@@ -58,7 +59,8 @@ def plan_upgrade(
         admin_user: role that may copy databases.
         modules: what `-u` is given; `all` is everything.
         install: what `-i` is given.
-        free_bytes: where the data is; a copy that does not fit is refused before it is begun.
+        free_bytes: where the data is; a copy that does not fit, even without the earlier ones, is refused before it is
+            begun.
         replicas: what has to be ready at the end: ((role, count), …).
     """
     fence = Fence(operation_id, 1)
@@ -70,15 +72,30 @@ def plan_upgrade(
     def stem(step: str) -> str:
         return task_stem(operation, step)
 
-    drop_old = DatabaseDrop(connection=admin, fence=fence, instance=instance, roles=("safety", "previous"))
+    drop_old = DatabaseDrop(
+        connection=admin, fence=fence, instance=instance, roles=("safety", "previous"), spare=operation_id
+    )
     drop_old_files = FilestoreDrop(
-        fence=fence, instance=instance, data_dir=DATA_DIR, database=database, roles=("safety", "previous")
+        fence=fence,
+        instance=instance,
+        data_dir=DATA_DIR,
+        database=database,
+        roles=("safety", "previous"),
+        spare=operation_id,
     )
     copy = DatabaseSafetyCopy(
-        connection=admin, fence=fence, instance=instance, database=database, disconnect=True, free_bytes=free_bytes
+        connection=admin,
+        fence=fence,
+        instance=instance,
+        database=database,
+        disconnect=True,
+        free_bytes=free_bytes,
+        make_room=True,
     )
     give_back = DatabaseReturn(connection=admin, fence=fence, instance=instance, database=database)
-    copy_files = FilestoreSafetyCopy(fence=fence, instance=instance, data_dir=DATA_DIR, database=database)
+    copy_files = FilestoreSafetyCopy(
+        fence=fence, instance=instance, data_dir=DATA_DIR, database=database, make_room=True
+    )
     give_back_files = FilestoreReturn(fence=fence, instance=instance, data_dir=DATA_DIR, database=database)
     verify = DatabaseVerify(
         connection=owner_connection(subject),
@@ -93,20 +110,6 @@ def plan_upgrade(
         OperationType.UPGRADE,
         steps=(
             Step("stop", "Cron and web must not write while data is copied and migrated.", Gone(("web", "cron")), hold),
-            Step(
-                "drop-old-copies",
-                "Copies of an earlier operation take up room.",
-                admin_task(subject, stem("drop-old-copies"), drop_old),
-                hold,
-                attempts=2,
-            ),
-            Step(
-                "drop-old-files",
-                "Copies of an earlier operation take up room.",
-                filestore_task(subject, stem("drop-old-files"), drop_old_files),
-                hold,
-                attempts=2,
-            ),
             Step(
                 "copy-database",
                 "A user's data is never the only copy that a step works on.",
@@ -161,6 +164,21 @@ def plan_upgrade(
                 deadline=timedelta(minutes=15),
             ),
         ),
-        cleanup=(),
+        cleanup=(
+            Step(
+                "drop-old-copies",
+                "What the earlier copies were for is over, and they take up room.",
+                admin_task(subject, stem("drop-old-copies"), drop_old),
+                attempts=2,
+                after_success=True,
+            ),
+            Step(
+                "drop-old-files",
+                "What the earlier copies were for is over, and they take up room.",
+                filestore_task(subject, stem("drop-old-files"), drop_old_files),
+                attempts=2,
+                after_success=True,
+            ),
+        ),
         point_of_no_return=SWITCH,
     )

@@ -21,6 +21,7 @@ class DatabaseSafetyCopy(Document):
     Attributes:
         disconnect: end the sessions that still use the database; else they make the task fail, with their names.
         free_bytes: free space where the server keeps its data; None where nobody knows.
+        make_room: drop the copies of earlier operations where the new one fits only then.
     """
 
     TASK: ClassVar[str] = "database-safety-copy"
@@ -31,6 +32,7 @@ class DatabaseSafetyCopy(Document):
     database: str
     disconnect: bool = False
     free_bytes: int | None = None
+    make_room: bool = False
 
     def __post_init__(self) -> None:
         """Refuse the server's own databases.
@@ -73,6 +75,7 @@ class DatabaseDrop(Document):
     Attributes:
         roles: which of the instance's databases.
         operation: only copies of this operation; None is all. Never narrows `current`.
+        spare: not the copies of this operation.
         purge: has to be true to drop what is current.
         owner: role of the server to drop afterwards, if Mooring made it and nothing else is its own; None keeps it.
     """
@@ -84,6 +87,7 @@ class DatabaseDrop(Document):
     instance: str
     roles: tuple[DataRole, ...]
     operation: str | None = None
+    spare: str | None = None
     purge: bool = False
     owner: str | None = None
 

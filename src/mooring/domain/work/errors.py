@@ -197,6 +197,13 @@ class NotEnoughSpace(FailedError):
     default_resolution = "Free or add the space that the message names, then run the operation again."
 
 
+class NoRoomLeft(NotEnoughSpace):
+    """There is no room for a copy, and the copies of earlier operations went in vain: no rollback leads to them."""
+
+    code = "MOOR-431"
+    reason = "NoRoomLeft"
+
+
 class SafetyCopyMissing(NotFoundError):
     """There is no complete safety copy of this operation."""
 

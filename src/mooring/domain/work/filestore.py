@@ -32,7 +32,11 @@ def _check(data_dir: str, database: str, instance: str, operation: str | None) -
 
 @dataclass(frozen=True)
 class FilestoreSafetyCopy(Document):
-    """Copy the filestore of a stopped instance aside, by hard links where they work. Gives `FilestoreCopyResult`."""
+    """Copy the filestore of a stopped instance aside, by hard links where they work. Gives `FilestoreCopyResult`.
+
+    Attributes:
+        make_room: remove the copies of earlier operations where the new one fits only then.
+    """
 
     TASK: ClassVar[str] = "filestore-safety-copy"
 
@@ -40,6 +44,7 @@ class FilestoreSafetyCopy(Document):
     instance: str
     data_dir: str
     database: str
+    make_room: bool = False
 
     def __post_init__(self) -> None:
         """Refuse names that lead elsewhere.
@@ -82,6 +87,7 @@ class FilestoreDrop(Document):
     Attributes:
         roles: what to remove; `current` is the filestore and needs `purge`.
         operation: only copies of this operation; None is all.
+        spare: not the copies of this operation.
     """
 
     TASK: ClassVar[str] = "filestore-drop"
@@ -92,6 +98,7 @@ class FilestoreDrop(Document):
     database: str
     roles: tuple[DataRole, ...]
     operation: str | None = None
+    spare: str | None = None
     purge: bool = False
 
     def __post_init__(self) -> None:

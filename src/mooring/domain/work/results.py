@@ -109,11 +109,17 @@ class FinishResult(Shape):
 
 @dataclass(frozen=True)
 class CopyResult(Shape):
-    """Result of `database-safety-copy`; `kept` is true where a complete copy was there already."""
+    """Result of `database-safety-copy`.
+
+    Attributes:
+        kept: a complete copy was there already.
+        dropped: copies of earlier operations that went to make room.
+    """
 
     database: str
     kept: bool
     size_bytes: int
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,7 @@ class FilestoreCopyResult(Shape):
         bytes: their sizes' sum.
         method: how most were made; `none` for an instance without a filestore.
         skipped: paths of links and special files that were not followed, at most 20.
+        dropped: copies of earlier operations that went to make room.
     """
 
     kept: bool
@@ -156,6 +163,7 @@ class FilestoreCopyResult(Shape):
     bytes: int
     method: Literal["link", "copy", "none"]
     skipped: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import INSPECT
 from mooring.domain.operations.running import MARK
 from mooring.domain.operations.upgrade import SWITCH
+from mooring.domain.work.errors import NoRoomLeft, NotEnoughSpace
 from tests.unit.domain.instance.subjects import SHOP, ledger, release, subject
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -143,18 +144,20 @@ def test_upgrade_that_succeeds_unlatches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "left"),
+    ("result", "left"),
     [
-        pytest.param(("stop",), True, id="before the copies went"),
-        pytest.param(("stop", "drop-old-copies"), False, id="database dropped"),
-        pytest.param(("stop", "drop-old-copies", "drop-old-files", "copy-database"), False, id="both dropped"),
+        pytest.param({"dropped": []}, True, id="room for both"),
+        pytest.param({"dropped": ["mooring_safety_1"]}, False, id="dropped to make room"),
+        pytest.param(NotEnoughSpace("full").to_json(), True, id="refused before anything was dropped"),
+        pytest.param(NoRoomLeft("full").to_json(), False, id="dropped in vain"),
     ],
 )
-def test_failed_upgrade_leaves_nothing_to_return_to_once_the_old_copies_went(
-    log: tuple[str, ...], *, left: bool
+@pytest.mark.parametrize("step", ["copy-database", "copy-filestore"])
+def test_failed_upgrade_leaves_the_one_before_to_return_to_unless_its_copies_went(
+    step: str, result: dict[str, object], *, left: bool
 ) -> None:
     before = ledger(previous=Previous("sha256:older", "op-0"))
-    records = tuple(record(step) for step in log)
+    records = (record("stop"), replace(record(step), result=result), record("migrate"))
     after = finish(before, accepted(OperationType.UPGRADE), Finished("failed"), records, generation=3)
     assert (after.previous is not None) == left
 
