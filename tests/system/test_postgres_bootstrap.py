@@ -18,6 +18,7 @@ import pytest
 from mooring.domain.postgres.bootstrap import (
     EXIT_NO_PASSWORD,
     EXIT_WRONG_MAJOR,
+    PASS_FILE,
     STOP_SIGNAL,
     argv_postgres,
     server_user,
@@ -229,6 +230,24 @@ def test_bootstrap_takes_a_new_password_with_the_next_start(server: Server) -> N
     assert "another" not in again.logs().decode()
 
 
+@pytest.mark.parametrize("new", ["a:b", "a\\b:c\\", ":", "\\:\\\\", "with 'quotes' and  blanks "])
+def test_bootstrap_lets_the_probe_log_in_with_any_password(server: Server, new: str) -> None:
+    container = server.create(password=new.encode() + b"\n")
+    container.start()
+    text = ""
+    for _ in range(120):
+        container.reload()
+        assert container.status == "running", container.logs().decode()
+        psql = f"/usr/lib/postgresql/{MAJOR}/bin/psql"
+        argv = ["env", f"PGPASSFILE={ROOT}/{PASS_FILE}", psql, "-h127.0.0.1", "-Umooring", "-dpostgres", "-XAtwc"]
+        code, text = run(container, [*argv, "SELECT 1"])
+        assert "authentication" not in text
+        if code == 0:
+            return
+        time.sleep(0.5)
+    pytest.fail(text)
+
+
 def test_bootstrap_killed_during_initdb_starts_again(server: Server) -> None:
     container = server.create()
     container.start()
@@ -245,7 +264,7 @@ def test_bootstrap_killed_during_initdb_starts_again(server: Server) -> None:
     container.start()
     server.wait_ready(container)
     _, output = run(container, ["ls", ROOT])
-    assert set(output.split()) == {"data", "lock", "superuser-password"}
+    assert set(output.split()) == {"data", "lock", "pgpass", "superuser-password"}
 
 
 def test_bootstrap_killed_just_before_the_rename_starts_again(server: Server) -> None:

@@ -14,10 +14,11 @@ from functools import partial
 from typing import Protocol
 
 from mooring.control.subjects import MASTER
+from mooring.domain.instance.memory import load_memory
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Found
-from mooring.domain.model.secret import SecretRef, SecretValue
+from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue, version_name
 from mooring.domain.odoo.argv import CONFIG_PATH
 from mooring.domain.postgres.bootstrap import PASSWORD_COPY, SUPERUSER
 from mooring.domain.server.desired import PASSWORD_FILE, ROLE, server_secret
@@ -26,6 +27,7 @@ from mooring.drivers.secret_store import Secrets
 from mooring.errors import ConflictError, NotFoundError, Retry
 
 INSTANCE, SERVER = "OdooInstance", "DatabaseServer"
+PROCESSES = frozenset({"web", "cron"})
 
 
 class AdoptionUnclear(ConflictError):
@@ -70,6 +72,7 @@ class Adopted:
         recovered: secrets that are known again, as `NAME KEY`.
         lost: secrets that could not be read back.
         recorded: it has a record; otherwise its manifest has to be applied.
+        unfinished: the operation that was changing its data when the records were lost; empty when there was none.
     """
 
     ref: Ref
@@ -79,6 +82,7 @@ class Adopted:
     recovered: tuple[str, ...]
     lost: tuple[str, ...]
     recorded: bool
+    unfinished: str = ""
 
 
 def choose_installation(found: Sequence[Found], own: str, *, fresh: bool, wanted: str | None) -> str:
@@ -114,8 +118,22 @@ def choose_installation(found: Sequence[Found], own: str, *, fresh: bool, wanted
     return chosen
 
 
+class RecallingSecrets(Secrets, Protocol):
+    """A store of secrets that can say again what one that was lost said of a value."""
+
+    async def recall(self, key: SecretKey, value: SecretValue) -> bool:
+        """See `SecretFiles.recall`: without it, each process would be made anew once for its versions."""
+        ...
+
+
+def unfinished(one: Found) -> str:
+    """The operation that was changing the data of what does not run: only a person can tell how far it came."""
+    memory = load_memory(one.memory) if one.memory else None
+    return memory.operation if memory is not None and not PROCESSES & set(one.workloads) else ""
+
+
 async def recover(
-    found: Sequence[Found], reader: FileReader, secrets: Secrets, documents: Documents, *, installation: str
+    found: Sequence[Found], reader: FileReader, secrets: RecallingSecrets, documents: Documents, *, installation: str
 ) -> list[Adopted]:
     """Read generated secrets back; those that are known already stay. Safe to repeat.
 
@@ -130,6 +148,8 @@ async def recover(
         recovered: list[str] = []
         for ref, values in known.items():
             await secrets.ensure(ref, partial(dict, values))
+            for key, value in values.items():
+                await secrets.recall(SecretKey(ref, key, one.versions.get(version_name(ref, key), "")), value)
             recovered += [f"{ref.name} {key}" for key in values if key != "user"]
         adopted.append(
             Adopted(
@@ -140,6 +160,7 @@ async def recover(
                 recovered=tuple(recovered),
                 lost=lost,
                 recorded=await documents.get(one.ref) is not None,
+                unfinished=unfinished(one),
             )
         )
     return adopted
@@ -154,7 +175,7 @@ async def _server_secrets(one: Found, reader: FileReader) -> _Known:
     data = await reader.read_replica_file(one.ref, role=ROLE, path=PASSWORD_FILE)
     if data is None and ROLE in one.volumes:
         data = await reader.read_volume_file(one.ref, one.identity, role=ROLE, path=PASSWORD_COPY)
-    text = (data or b"").decode(errors="replace").strip()
+    text = (data or b"").decode(errors="replace").removesuffix("\n")
     if not text:
         return {}, (f"{ref.name} password",)
     return {ref: {"user": SecretValue(SUPERUSER), "password": SecretValue(text)}}, ()

@@ -38,6 +38,9 @@ DATA: Final = "data"
 PASSWORD_COPY: Final = "superuser-password"  # noqa: S105 - a file's name
 """File in the volume with the superuser's password, mode 0600: who lost it finds it where it is in use."""
 
+PASS_FILE: Final = "pgpass"  # noqa: S105 - a file's name
+"""File in the volume with which libpq logs in as the superuser at 127.0.0.1, mode 0600; written at each start."""
+
 BOOTSTRAP: Final = r"""set -eu
 root=$1 major=$2 password=$3 conf=$4 hba=$5 superuser=$6
 data=$root/data building=$root/data.building copy=$root/superuser-password
@@ -106,6 +109,12 @@ if [ -s "$password" ] && ! cmp -s "$password" "$copy"; then
     "$bin/postgres" --single -D "$data" -c "config_file=$conf" -c "hba_file=$hba" postgres >/dev/null
   cat "$password" >"$copy.new"
   mv -f "$copy.new" "$copy"
+fi
+
+# Libpq's own file, for the login of the probe; its rules: https://www.postgresql.org/docs/current/libpq-pgpass.html
+if [ -s "$password" ]; then
+  { printf '127.0.0.1:*:*:%s:' "$superuser"; sed 's/[\\:]/\\&/g' "$password"; } >"$root/pgpass.new"
+  mv -f "$root/pgpass.new" "$root/pgpass"
 fi
 exec "$bin/postgres" -D "$data" -c "config_file=$conf" -c "hba_file=$hba"
 """

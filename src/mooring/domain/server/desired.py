@@ -21,6 +21,7 @@ from mooring.domain.model.desired import (
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.release import ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.domain.postgres.bootstrap import PASS_FILE as PASS_NAME
 from mooring.domain.postgres.bootstrap import STOP_SIGNAL, SUPERUSER, argv_postgres
 from mooring.domain.postgres.conf import decide_max_connections, render_hba, render_postgresql_conf
 from mooring.domain.task import TaskSpec
@@ -29,7 +30,7 @@ ROLE = "database"
 # The official images declare this folder as a volume up to 17 and its parent from 18 on; Debian's have the parent.
 ROOT = "/var/lib/postgresql/data"
 PASSWORD_FILE = "/etc/mooring/superuser-password"  # noqa: S105 - a path
-PASS_FILE = "/etc/mooring/pgpass"  # noqa: S105 - a path
+PASS_FILE = f"{ROOT}/{PASS_NAME}"
 CONFIG_FILE = "/etc/mooring/postgresql.conf"
 HBA_FILE = "/etc/mooring/pg_hba.conf"
 DEFAULT_MEMORY = 1 << 30
@@ -45,6 +46,7 @@ class ServerSubject:
     Attributes:
         user: (uid, gid) of the image's `postgres`.
         password: slot of the superuser's password.
+        written: JSON of the whole spec as a person wrote it, for whoever lost the record.
     """
 
     ref: Ref
@@ -53,6 +55,7 @@ class ServerSubject:
     image: ResolvedRelease
     user: tuple[int, int]
     password: SecretKey
+    written: str = "{}"
 
     @property
     def max_connections(self) -> int:
@@ -105,8 +108,6 @@ def decide_server(subject: ServerSubject) -> Desired:
         env=(("PGDATA", f"{ROOT}/data"),),
         files=(
             file(PASSWORD_FILE, subject.password, "\n"),
-            # Libpq's own file, so that the probe logs in over TCP like everybody, with no password in its argv.
-            file(PASS_FILE, f"127.0.0.1:{PORT}:*:{SUPERUSER}:", subject.password, "\n"),
             file(CONFIG_FILE, conf),
             file(HBA_FILE, render_hba()),
         ),
@@ -114,6 +115,7 @@ def decide_server(subject: ServerSubject) -> Desired:
         resources=Resources(cpu, memory),
         ports=(PORT,),
         probe=Probe(
+            # Over TCP like everybody, with no password in its argv: the start wrote libpq's own file.
             (
                 "env",
                 f"PGPASSFILE={PASS_FILE}",
@@ -142,7 +144,7 @@ def decide_server(subject: ServerSubject) -> Desired:
         volumes=(Volume(ROLE, subject.spec.storage_size.bytes, subject.spec.storage_class),),
         secrets=(SecretSpec(subject.password.ref, ("user", "password")),),
         policy=Policy("none"),
-        notes=(("managed", subject.spec.model_dump_json(by_alias=True, exclude_unset=True)),),
+        notes=(("spec", subject.written),),
     )
 
 

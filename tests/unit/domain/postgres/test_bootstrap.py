@@ -32,7 +32,7 @@ def test_script_ends_with_the_codes_that_are_documented(name: str) -> None:
     assert f"fail {getattr(bootstrap, name)} " in BOOTSTRAP
 
 
-@pytest.mark.parametrize("name", ["DATA", "PASSWORD_COPY"])
+@pytest.mark.parametrize("name", ["DATA", "PASSWORD_COPY", "PASS_FILE"])
 def test_script_uses_the_names_that_are_documented(name: str) -> None:
     assert f"$root/{getattr(bootstrap, name)}" in BOOTSTRAP
 

@@ -53,7 +53,7 @@ def test_server_is_one_process_of_the_images_own_user_on_its_volume() -> None:
 def test_server_keeps_its_password_in_files_alone() -> None:
     (workload,) = decide_server(subject()).workloads
     holders = {file.path for file in workload.files if list(file.secrets())}
-    assert holders == {PASSWORD_FILE, PASS_FILE}
+    assert holders == {PASSWORD_FILE}
     assert all((file.mode, file.uid) == (0o600, 999) for file in workload.files)
     assert not any("v1" in one for one in workload.argv)
 

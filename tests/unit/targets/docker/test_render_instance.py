@@ -61,7 +61,6 @@ async def test_written_rendering_holds_secrets_in_private_files_only(tmp_path: P
         "files/web/etc/mooring/odoo.conf",
         "files/cron/etc/mooring/odoo.conf",
         "files/database/etc/mooring/superuser-password",
-        "files/database/etc/mooring/pgpass",
     }
     assert {one.mode for one in holders} == {0o600}
     assert None not in {one.uid for one in holders}

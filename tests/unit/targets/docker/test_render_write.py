@@ -95,7 +95,7 @@ def test_readme_names_every_container_that_mooring_leaves_running(form: str) -> 
 def test_readme_says_owner_and_mode_of_every_file() -> None:
     text = render_readme(STACK, form="compose", texts=())
     assert "chown 101:101 files/web/etc/mooring/odoo.conf && chmod 0600 files/web/etc/mooring/odoo.conf" in text
-    assert "chown 999:999 files/database/etc/mooring/pgpass" in text
+    assert "chown 999:999 files/database/etc/mooring/superuser-password" in text
 
 
 def test_readme_warns_of_what_cannot_be_had_elsewhere() -> None:
