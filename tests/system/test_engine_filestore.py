@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Callable
@@ -89,6 +90,47 @@ def test_copy_where_links_are_refused_copies_the_content(tmp_path: Path, monkeyp
     (store / "00" / "one0").write_text("changed in place")
     done(back(tmp_path))
     assert (store / "00" / "one0").read_text() == "one 0"
+
+
+@pytest.mark.parametrize("make_room", [True, False])
+def test_copy_removes_older_copies_only_to_make_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, make_room: bool
+) -> None:
+    fill(tmp_path)
+    done(copy(tmp_path, fence=Fence("op-0", 1)))
+    older, real = tmp_path / ".mooring" / "safety-op-0", os.link
+    assert done(copy(tmp_path, make_room=True))["dropped"] == []
+    assert older.is_dir()
+    done(drop(tmp_path, "safety", spare="op-0"))
+    assert ours(tmp_path) == {"safety-op-0"}
+
+    def full(*args: Any, **more: Any) -> None:
+        if older.exists():
+            raise OSError(errno.ENOSPC, "full", args[1])
+        real(*args, **more)
+
+    monkeypatch.setattr(os, "link", full)
+    again = copy(tmp_path, fence=Fence("op-3", 1), make_room=make_room)
+    if make_room:
+        assert done(again)["dropped"] == ["safety-op-0"]
+        assert ours(tmp_path) == {"safety-op-3"}
+    else:
+        assert "space" in refused(again, "MOOR-433")["brief"]
+        assert "safety-op-0" in ours(tmp_path)
+
+
+def test_copy_for_which_there_is_no_room_at_all_says_that_the_older_ones_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path)
+    done(copy(tmp_path, fence=Fence("op-0", 1)))
+
+    def full(*args: Any, **_more: Any) -> None:
+        raise OSError(errno.ENOSPC, "full", args[1])
+
+    monkeypatch.setattr(os, "link", full)
+    refused(copy(tmp_path, make_room=True), "MOOR-431")
+    assert not (tmp_path / ".mooring" / "safety-op-0").exists()
 
 
 def test_copy_of_an_instance_without_a_filestore_returns_to_nothing(tmp_path: Path) -> None:
