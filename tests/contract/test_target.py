@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from mooring.domain.model.desired import Desired, Mount, Policy, SecretSpec, Volume
+from mooring.domain.model.desired import Desired, File, Mount, Policy, SecretSpec, Volume
 from mooring.domain.model.identity import Identity, Ref, child
+from mooring.domain.model.observed import Found
 from mooring.domain.model.release import Release
-from mooring.domain.model.secret import SecretRef
+from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.targets.errors import Foreign, NotRunning, TaskBusy
 from tests.contract.target_bench import (
     Bench,
@@ -392,6 +393,39 @@ async def test_inventory_finds_owners_by_what_is_on_their_objects(bench: Bench) 
     assert (found[0].identity, found[0].workloads, found[0].volumes) == (bench.identity, ("web",), ("filestore",))
     assert found[0].release is not None
     assert found[0].release.reference == bench.release.reference
+
+
+async def found_of(bench: Bench) -> Found:
+    return next(item for item in await bench.target.inventory() if item.ref == bench.ref)
+
+
+async def test_memory_and_notes_outlive_the_processes_and_follow_what_is_wanted(bench: Bench) -> None:
+    first = replace(desired(bench, workload(bench)), notes=(("spec", '{"a": 1}'),), memory='{"n":1}')
+    await settle(bench, first)
+    assert (dict((await found_of(bench)).notes), (await found_of(bench)).memory) == ({"spec": '{"a": 1}'}, '{"n":1}')
+    started = (await bench.target.observe(bench.ref)).workload("web").replicas[0].started_at
+
+    seen = await settle(bench, replace(first, memory='{"n":2}'))
+    assert (await found_of(bench)).memory == '{"n":2}'
+    assert seen.workload("web").replicas[0].started_at == started
+
+    await settle(bench, replace(first, workloads=(), memory='{"n":2}'))
+    found = await found_of(bench)
+    assert (found.workloads, dict(found.notes), found.memory) == ((), {"spec": '{"a": 1}'}, '{"n":2}')
+
+
+async def test_memory_goes_when_nothing_is_wanted_any_more(bench: Bench) -> None:
+    want = replace(desired(bench, workload(bench), volumes=(Volume("filestore"),)), memory='{"n":1}')
+    await settle(bench, want)
+    await settle(bench, Desired(bench.ref, bench.identity, network=False))
+    found = await found_of(bench)
+    assert (found.volumes, found.memory, dict(found.notes)) == (("filestore",), "", {})
+
+
+async def test_inventory_says_which_versions_of_secrets_run(bench: Bench) -> None:
+    slot = SecretKey(SecretRef("default", "known"), "password", "v-1")
+    await settle(bench, desired(bench, replace(workload(bench), files=(File("/etc/known", (slot,)),))))
+    assert dict((await found_of(bench)).versions) == {"default/known/password": "v-1"}
 
 
 async def test_resolve_pins_an_image_that_is_there(bench: Bench) -> None:

@@ -32,7 +32,7 @@ from mooring.domain.model.observed import (
     WorkloadSeen,
 )
 from mooring.domain.model.release import Release, ResolvedRelease
-from mooring.domain.model.secret import SecretKey
+from mooring.domain.model.secret import SecretKey, version_name
 from mooring.domain.task import TaskSpec, TaskState, tail
 from mooring.targets.base import Capabilities, SecretReader
 from mooring.targets.errors import (
@@ -158,6 +158,8 @@ class SimTarget:
             if net.ref == ref:
                 key = f"network {net.name}"
                 objects[key] = ObjectSeen("network", net.name, net.policy.egress, net.identity)
+        if (kept := world.memories.get(ref)) is not None:
+            objects["memory"] = ObjectSeen("memory", "memory", f"{kept[1]}{kept[2]}", kept[0])
         volumes: dict[str, VolumeSeen] = {}
         for volume in world.volumes.values():
             if volume.ref == ref:
@@ -212,6 +214,7 @@ class SimTarget:
             if name not in wanted:
                 change = Change("stop", f"container {name}", "it is no longer wanted", "downtime")
                 yield change, None if item.detail["state"] == "stopping" else _bind(self._stop, name)
+        yield from self._plan_memory(want, seen)
         yield from self._plan_network(want, seen, boxes)
         for volume in want.volumes:
             name = child(want.ref, volume.role)
@@ -228,6 +231,15 @@ class SimTarget:
             if name not in {endpoint.name for endpoint in want.endpoints}:
                 change = Change("remove", f"endpoint {name}", "it is no longer wanted")
                 yield change, _bind(self._unpublish, want.ref, name)
+
+    def _plan_memory(self, want: Desired, seen: Observed) -> Iterator[tuple[Change, Callable[[], None] | None]]:
+        known = seen.objects.get("memory")
+        stamp = fingerprint_of(want)
+        if stamp and (known is None or known.fingerprint != stamp):
+            change = Change("create", "memory", "what is wanted and known is written down")
+            yield change, _bind(self._remember, want)
+        elif not stamp and known is not None and known.identity == want.identity:
+            yield Change("remove", "memory", "nothing is wanted"), _bind(self._forget, want.ref)
 
     def _plan_network(
         self, want: Desired, seen: Observed, boxes: dict[str, ObjectSeen]
@@ -282,6 +294,12 @@ class SimTarget:
             blocked = True
 
     # Effects; each is safe to repeat
+
+    def _remember(self, want: Desired) -> None:
+        self.world.memories[want.ref] = (want.identity, want.notes, want.memory)
+
+    def _forget(self, ref: Ref) -> None:
+        self.world.memories.pop(ref, None)
 
     def _stop(self, name: str) -> None:
         box = self.world.containers.get(name)
@@ -464,13 +482,28 @@ class SimTarget:
             *self.world.volumes.values(),
         ]
         keys = {(item.ref, item.identity) for item in boxes_and_volumes if item.identity is not None}
+        keys |= {(ref, kept[0]) for ref, kept in self.world.memories.items()}
         found: list[Found] = []
         for ref, identity in sorted(keys, key=lambda key: (key[0], key[1].instance)):
             boxes = [box for box in self.world.containers.values() if (box.ref, box.identity) == (ref, identity)]
             volumes = [item for item in self.world.volumes.values() if (item.ref, item.identity) == (ref, identity)]
             release = next((box.workload.image for box in sorted(boxes, key=lambda box: box.role != "web")), None)
             roles = tuple(sorted({box.role for box in boxes}))
-            found.append(Found(ref, identity, roles, tuple(sorted(item.role for item in volumes)), release))
+            slots = [key for box in boxes for file in box.workload.files for key in file.secrets()]
+            kept = self.world.memories.get(ref)
+            mine = kept is not None and kept[0] == identity
+            found.append(
+                Found(
+                    ref,
+                    identity,
+                    roles,
+                    tuple(sorted(item.role for item in volumes)),
+                    release,
+                    notes=dict(kept[1]) if kept is not None and mine else {},
+                    memory=kept[2] if kept is not None and mine else "",
+                    versions={version_name(key.ref, key.key): key.version for key in slots},
+                )
+            )
         return found
 
     async def changes(self) -> AsyncIterator[Ref]:
@@ -526,3 +559,8 @@ def _bind(function: Callable[..., None], *arguments: object) -> Callable[[], Non
 
 def _discard(table: dict[str, object] | dict[str, SimTask] | dict[str, SimNetwork], name: str) -> None:
     table.pop(name, None)
+
+
+def fingerprint_of(want: Desired) -> str:
+    """Of what is written down; empty for nothing."""
+    return f"{want.notes}{want.memory}" if want.notes or want.memory else ""

@@ -124,6 +124,7 @@ class SimWorld:
         self.tasks: dict[str, SimTask] = {}
         self.ports: dict[tuple[Ref, str], int] = {}
         self.endpoints: dict[tuple[Ref, str], str] = {}
+        self.memories: dict[Ref, tuple[Identity, tuple[tuple[str, str], ...], str]] = {}
         self.images: dict[str, str] = {}
         self.timeline: list[Moment] = []
         self.rules: list[tuple[Callable[[TaskSpec], bool], Callable[[TaskSpec], Outcome]]] = []

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.api.server import DatabaseServerSpec
-from mooring.control.adopt import INSTANCE, SERVER
+from mooring.control.adopt import INSTANCE, PROCESSES, SERVER, unfinished
 from mooring.control.probes import ask
 from mooring.control.releases import check_version
-from mooring.control.servers import DEFAULT_NAME
 from mooring.control.services import Services
 from mooring.control.subjects import environment_of
 from mooring.domain.instance.ledger import Ledger, dump_ledger
+from mooring.domain.instance.memory import load_memory, revive_ledger
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.instance.tasks import release_probe_task
 from mooring.domain.lifecycle import State
@@ -34,7 +34,6 @@ from mooring.domain.work.release_probe import parse_release_probe
 from mooring.drivers.documents import Document, Documents
 from mooring.errors import MooringError
 
-PROCESSES = frozenset({"web", "cron"})
 LOOK_S = 0.2
 PATIENCE_S = 120.0
 
@@ -79,11 +78,13 @@ async def restore_records(
         status: Mapping[str, Any] = {}
         if one.ref.kind == SERVER:
             doc = _server_record(one, instances)
-        elif one.ref.kind == INSTANCE and one.ref in instances and await _has_server(documents, one.ref, instances):
+        elif one.ref in instances and not unfinished(one) and await _has_server(documents, one.ref, instances):
             doc = Document(one.ref, one.identity.instance, spec=json.loads(one.notes["spec"]))
-            if PROCESSES & set(one.workloads):
+            ledger = _remembered(one)
+            if ledger is None and PROCESSES & set(one.workloads):
                 ledger = await _ledger(one, instances[one.ref], learn)
-                doc, status = (None, {}) if ledger is None else (doc, {"ledger": dump_ledger(ledger)})
+                doc = doc if ledger is not None else None
+            status = {} if ledger is None else {"ledger": dump_ledger(ledger)}
         if doc is None:
             continue
         meta = {"labels": {}, "annotations": {}, **doc.meta, "createdAt": now.isoformat()}
@@ -103,6 +104,17 @@ async def _has_server(documents: Documents, ref: Ref, instances: Mapping[Ref, Od
     servers = [one for one in await documents.list(SERVER) if one.ref.namespace == ref.namespace]
     name = ref.name if database.managed is not None else database.server
     return any(one.spec.get("default") is True if name is None else one.ref.name == name for one in servers)
+
+
+def _remembered(one: Found) -> Ledger | None:
+    """What was written down beside its data, where that is what runs."""
+    memory = load_memory(one.memory) if one.memory else None
+    if memory is None:
+        return None
+    runs = bool(PROCESSES & set(one.workloads))
+    if runs and (one.release is None or one.release.digest != memory.ledger.runs):
+        return None
+    return revive_ledger(memory, runs=runs)
 
 
 async def _ledger(one: Found, spec: OdooInstanceSpec, learn: Learn) -> Ledger | None:
@@ -138,15 +150,13 @@ def _instance_spec(one: Found) -> OdooInstanceSpec | None:
 
 
 def _server_record(one: Found, instances: Mapping[Ref, OdooInstanceSpec]) -> Document | None:
-    if "managed" not in one.notes:
+    if "spec" not in one.notes:
         return None
     owner = Ref(INSTANCE, one.ref.namespace, one.ref.name)
     owned = owner in instances and instances[owner].database.managed is not None
-    spec: dict[str, Any] = {"managed": json.loads(one.notes["managed"])}
-    if not owned and one.ref.name == DEFAULT_NAME:
-        spec = {"default": True, **spec}
     try:
+        spec: dict[str, Any] = json.loads(one.notes["spec"])
         DatabaseServerSpec.model_validate(spec)
-    except ValidationError:
+    except ValueError:  # of another version of Mooring; pydantic's is one, too
         return None
     return Document(one.ref, one.identity.instance, meta={"owner": str(owner)} if owned else {}, spec=spec)

@@ -11,6 +11,7 @@ from mooring.control.events import Event
 from mooring.control.repositories import find_repository
 from mooring.control.schedules import first_seen, look_at_schedule, note_begun
 from mooring.control.services import Services
+from mooring.control.subjects import ensure_admin_password
 from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
 from mooring.domain.instance.outcome import finish
 from mooring.domain.instance.repository import RepositoryAccess
@@ -85,6 +86,8 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
     replicas = wanted_replicas(work.spec, work.ledger)
     if operation.type is OperationType.START:
         replicas = wanted_replicas(work.spec, replace(work.ledger, stopped=False))
+    if operation.type is OperationType.RELEASE_HOLD:
+        replicas = wanted_replicas(work.spec, replace(work.ledger, cron_held=""))
     endpoint = seen.endpoints.get("http")
     hosts = work.spec.ingress.hosts if work.spec.ingress else ()
     accepted = Accepted(
@@ -99,6 +102,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         base_url=endpoint.url if endpoint is not None and hosts else None,
         free_bytes=seen.free_bytes if work.access is not None and work.access.server.managed else None,
         previous=previous.operation if previous else "",
+        previous_kind=previous.kind if previous else OperationType.UPGRADE,
         generation=work.doc.generation,
     )
     try:
@@ -110,6 +114,8 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         await save_ledger(services, work, finish(work.ledger, accepted, failed, (), generation=work.doc.generation))
         await ops.end(services, operation, "Failed", error=error.to_json())
         return
+    if operation.type is OperationType.INIT and work.subject is not None:
+        await ensure_admin_password(services, work.subject)
     await ops.accept(services, operation, accepted)
     services.emit(Event(work.doc.ref, "phase", f"{PHASES[operation.type]} {operation.doc.ref.name}"))
 

@@ -19,7 +19,7 @@ from mooring.control.releases import check_version
 from mooring.control.servers import describe_access, find_existing_server, find_server, server_desired
 from mooring.control.services import Services, ensure_passwords
 from mooring.control.subjects import describe_subject
-from mooring.control.work import Work
+from mooring.control.work import Work, remembered
 from mooring.domain.instance.desired import decide_desired
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.lifecycle import State, output
@@ -132,7 +132,7 @@ async def _plan_instance(dry: Services, spec: OdooInstanceSpec, doc: Document, r
         running = output(State.RUNNING if ledger.initialized else State.PROVISIONING)
         if ledger.stopped or spec.replicas == 0:
             running = output(State.STOPPED)
-        changes = dry.target.diff(decide_desired(work.subject, running, NO_HOLD), seen)
+        changes = dry.target.diff(remembered(work, decide_desired(work.subject, running, NO_HOLD)), seen)
         if pinned is None:
             unknown.append(f"What {spec.image or dry.defaults.image} is will be known when it was looked up.")
     notes = (*_size_notes(dry, spec), *notes)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -249,6 +250,7 @@ async def _subject(
             image=ResolvedRelease(pin["source"], pin["reference"], pin["digest"]),
             user=(int(pin["user"][0]), int(pin["user"][1])),
             password=SecretKey(secret, "password", version),
+            written=json.dumps(doc.spec, sort_keys=True),
         ),
         doc,
     )

@@ -12,11 +12,11 @@ from mooring.control.servers import Access, describe_access, secret_ref
 from mooring.control.services import Services, ensure_passwords
 from mooring.domain.instance.conf import render_odoo_conf
 from mooring.domain.instance.ledger import Ledger
-from mooring.domain.instance.subject import ADDONS_DIR, PinnedRelease, Subject, version_key
+from mooring.domain.instance.subject import ADDONS_DIR, PinnedRelease, Subject
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.desired import Folder
 from mooring.domain.model.identity import Identity, Ref
-from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.domain.model.secret import SecretKey, SecretRef, version_name
 from mooring.domain.postgres.names import default_database_name, default_role_name
 from mooring.drivers.folders import folder_digest
 
@@ -51,17 +51,19 @@ async def build_subject(
         database = spec.database.name or default_database_name(namespace=ref.namespace, name=ref.name)
     named = external is not None or spec.database.name is not None
     generated = generated_secret(ref, "odoo")
-    await ensure_passwords(services, generated, {MASTER: None, ADMIN: None})
+    await ensure_passwords(services, generated, {MASTER: None})
     versions: dict[str, str] = {}
 
     async def slot(secret: SecretRef, key: str) -> SecretKey:
         version = await services.secrets.version(secret, key)
-        versions[version_key(secret, key)] = version
+        versions[version_name(secret, key)] = version
         return SecretKey(secret, key, version)
 
     async def chosen(given: SecretKeyRef | None, key: str) -> SecretKey:
         if given is None:
-            return await slot(generated, key)
+            # Odoo's user gets a password once, at init (`ensure_admin_password`): made later, it would be one that Odoo
+            # never got.
+            return SecretKey(generated, key) if key == ADMIN else await slot(generated, key)
         if given.file is not None:
             return await slot(SecretRef(ref.namespace, f"file:{given.file}"), "value")
         return await slot(SecretRef(ref.namespace, given.name or ""), given.key or "")
@@ -92,6 +94,13 @@ async def build_subject(
         folders=_folders(spec),
         addon_volumes=tuple(addon.volume for addon in spec.addons if addon.volume is not None),
     )
+
+
+async def ensure_admin_password(services: Services, subject: Subject) -> None:
+    """Make the password that init gives to Odoo's user `admin`, where the manifest names none."""
+    generated = generated_secret(subject.ref, "odoo")
+    if subject.admin_password.ref == generated and subject.spec.init.admin_password_secret_ref is None:
+        await ensure_passwords(services, generated, {ADMIN: None})
 
 
 async def describe_subject(

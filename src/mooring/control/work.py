@@ -23,6 +23,7 @@ from mooring.control.subjects import build_subject
 from mooring.domain.instance.conditions import Before, Trouble, mark_trouble
 from mooring.domain.instance.desired import decide_desired, nothing
 from mooring.domain.instance.ledger import Ledger, dump_ledger
+from mooring.domain.instance.memory import Memory, dump_memory
 from mooring.domain.instance.outcome import place_of
 from mooring.domain.instance.snapshot import take_snapshot
 from mooring.domain.instance.subject import PinnedRelease, Subject
@@ -31,6 +32,7 @@ from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import Identity
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.plan import Hold, OperationType
 from mooring.drivers.documents import Document
 from mooring.errors import MooringError, Retry
@@ -195,8 +197,14 @@ def desired_of(work: Work, *, asked_web: bool, asked_cron: bool, held: Hold) -> 
     if held.release and (fixed := work.ledger.release(held.release)) is not None:
         subject = replace(subject, release=fixed)
     asked = replace(output(State.RUNNING), web=asked_web, cron=asked_cron)
-    desired = decide_desired(subject, asked, held)
+    desired = remembered(work, decide_desired(subject, asked, held))
     return nothing(desired) if is_removal(work) else desired
+
+
+def remembered(work: Work, desired: Desired) -> Desired:
+    """The same with what has to outlive the loss of the record."""
+    busy = next((f"{one.type} {one.doc.ref.name}" for one in work.running if one.type not in READS), "")
+    return replace(desired, memory=dump_memory(Memory(work.ledger, work.doc.generation, busy)))
 
 
 async def save_ledger(services: Services, work: Work, ledger: Ledger) -> None:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
+from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue, version_name
 from mooring.drivers.files import create_file, file_errors, fsync_dir, private_dir, remove_temporaries, write_file
 from mooring.drivers.locks import exclusive
 from mooring.drivers.secret_store import BadSecretName, EmptySecret, MissingSecret, SecretFileRefused
@@ -28,6 +29,7 @@ from mooring.drivers.secret_text import MAX_BYTES, MULTILINE_KEYS, check_key, ch
 FILE_PREFIX = "file:"
 FILE_KEY = "value"
 _VERSION_KEY = ".version-key"
+_RECALLED = ".recalled-versions"
 _PEM = "-----BEGIN "
 
 
@@ -68,8 +70,20 @@ class SecretFiles:
         await asyncio.to_thread(self._ensure, ref, make)
 
     async def version(self, ref: SecretRef, key: str) -> str:
-        """See `Secrets.version`. Differs between installations; if the state directory is lost, all versions change."""
+        """See `Secrets.version`. Differs between state directories; `recall` says again what one that was lost said."""
         return await asyncio.to_thread(self._version, ref, key)
+
+    async def recall(self, key: SecretKey, value: SecretValue) -> bool:
+        """Say `key.version` again for as long as the value is this one: what runs was made with it. Safe to repeat.
+
+        Args:
+            key: with the version that a lost state directory said.
+            value: what that version stood for, as it was read back from where it is in use.
+
+        Returns:
+            Whether that is the value; otherwise nothing is recalled.
+        """
+        return await asyncio.to_thread(self._recall, key, value)
 
     async def set(self, ref: SecretRef, key: str, value: SecretValue) -> None:
         """Write one value, in the place of the old one; on the disk when this returns.
@@ -170,6 +184,29 @@ class SecretFiles:
                 fsync_dir(folder.parent)
 
     def _version(self, ref: SecretRef, key: str) -> str:
+        own = self._own_version(ref, key)
+        said = self._recalled().get(version_name(ref, key))
+        return said[1] if said is not None and said[0] == own else own
+
+    def _recall(self, key: SecretKey, value: SecretValue) -> bool:
+        if not key.version or self._value(key.ref, key.key) != value:
+            return False
+        own = self._own_version(key.ref, key.key)
+        with exclusive(self._root / f"{_RECALLED}.lock"):
+            known = {**self._recalled(), version_name(key.ref, key.key): [own, key.version]}
+            write_file(self._root / _RECALLED, json.dumps(known, sort_keys=True).encode())
+        return True
+
+    def _recalled(self) -> Mapping[str, Sequence[str]]:
+        """Name of a value → its version here, and the version that a lost state directory gave the same value."""
+        path = self._root / _RECALLED
+        with file_errors(path):
+            if not path.exists():
+                return {}
+            found: Mapping[str, Sequence[str]] = json.loads(path.read_bytes())
+            return found
+
+    def _own_version(self, ref: SecretRef, key: str) -> str:
         value = self._value(ref, key)
         identity = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in (ref.namespace, ref.name, key))
         return hmac.new(self._version_key(), identity + value.reveal().encode(), hashlib.sha256).hexdigest()[:12]

@@ -33,8 +33,9 @@ def found_instance(world_id: str, spec: dict[str, Any], image: str = "odoo:14.0"
     )
 
 
-def found_server(ref: Ref, server_id: str = "1", **managed: Any) -> Found:
-    return Found(ref, Identity("here", server_id), workloads=("database",), notes={"managed": json.dumps(managed)})
+def found_server(ref: Ref, server_id: str = "1", **spec: Any) -> Found:
+    notes = {"spec": json.dumps({"managed": {}, **spec})}
+    return Found(ref, Identity("here", server_id), workloads=("database",), notes=notes)
 
 
 async def lose_records(world: World, spec: dict[str, Any], image: str = "odoo:14.0") -> list[Found]:
@@ -42,7 +43,7 @@ async def lose_records(world: World, spec: dict[str, Any], image: str = "odoo:14
     shop, server = await world.doc(), await world.doc(DEFAULT_SERVER)
     world.documents = MemoryDocuments()
     world.connect()
-    return [found_instance(shop.id, spec, image), found_server(DEFAULT_SERVER, server.id)]
+    return [found_instance(shop.id, spec, image), found_server(DEFAULT_SERVER, server.id, default=True)]
 
 
 async def adopt(world: World, found: list[Found]) -> list[Ref]:
@@ -121,7 +122,7 @@ async def test_adopted_twice_changes_nothing_the_second_time(world: World) -> No
 async def test_what_cannot_be_told_is_left_to_its_manifest(found: Found, tmp_path: Path) -> None:
     world = World(tmp_path)
 
-    assert await adopt(world, [found, found_server(DEFAULT_SERVER)]) == [DEFAULT_SERVER]
+    assert await adopt(world, [found, found_server(DEFAULT_SERVER, default=True)]) == [DEFAULT_SERVER]
     assert await world.documents.get(SHOP) is None
 
 

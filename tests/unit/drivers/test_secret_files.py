@@ -416,3 +416,28 @@ async def test_set_and_delete_of_a_file_reference_are_refused(store: SecretFiles
 async def test_set_without_permission_says_so() -> None:
     with as_nobody() as folder, pytest.raises(NotWritable):
         await SecretFiles(folder / "secrets").set(REF, "k", SecretValue("v"))
+
+
+async def test_recalled_version_holds_as_long_as_the_value_does(tmp_path: Path) -> None:
+    lost, fresh = SecretFiles(tmp_path / "lost"), SecretFiles(tmp_path / "fresh")
+    for store in (lost, fresh):
+        await store.set(REF, "password", SecretValue(HIDDEN))
+    said = await lost.version(REF, "password")
+    assert await fresh.version(REF, "password") != said
+
+    assert await fresh.recall(SecretKey(REF, "password", said), SecretValue(HIDDEN))
+    assert await fresh.version(REF, "password") == said
+    assert await SecretFiles(tmp_path / "fresh").version(REF, "password") == said
+
+    await fresh.set(REF, "password", SecretValue("another"))
+    assert await fresh.version(REF, "password") not in (said, await lost.version(REF, "password"))
+    assert HIDDEN not in (tmp_path / "fresh/.recalled-versions").read_text()
+    assert (tmp_path / "fresh/.recalled-versions").stat().st_mode & 0o777 == 0o600
+    assert list(await fresh.list()) == [REF]
+
+
+async def test_version_is_not_recalled_for_another_value(store: SecretFiles) -> None:
+    await store.set(REF, "password", SecretValue(HIDDEN))
+    before = await store.version(REF, "password")
+    assert not await store.recall(SecretKey(REF, "password", "0123456789ab"), SecretValue("another"))
+    assert await store.version(REF, "password") == before

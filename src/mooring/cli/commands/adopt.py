@@ -51,6 +51,7 @@ def command(options: Options, *, installation: str | None, yes: bool) -> int:
             "recovered": list(one.recovered),
             "lost": list(one.lost),
             "recorded": one.recorded,
+            "unfinished": one.unfinished,
         }
         for one in found
     ]
@@ -62,6 +63,12 @@ def command(options: Options, *, installation: str | None, yes: bool) -> int:
         for one in found
     ]
     print_text(render_table(("FOUND", "RELEASE", "VOLUMES", "SECRETS RECOVERED", "SECRETS LOST"), table))
+    for one in found:
+        if one.unfinished and not one.recorded:
+            print_text(
+                f"\n{one.unfinished} was changing the data of {one.ref} when the records were lost. Its copies of before"
+                "\nare beside the data: look at it before you apply its manifest."
+            )
     missing = [str(one.ref) for one in found if not one.recorded]
     if missing:
         print_text(f"\nWhat is wanted of {', '.join(missing)} is in your manifests: `mooring apply -f FILE` for each.")
@@ -69,10 +76,7 @@ def command(options: Options, *, installation: str | None, yes: bool) -> int:
         "\nLabels hold no secrets: where a manifest has `webhook`, or passwords in `configOptions`, apply it again,"
     )
     print_text(
-        "before `mooring agent` starts. The password of Odoo's user `admin` is as it was, and only people know it:"
-    )
-    print_text(
-        "what `mooring secret show NAME-odoo admin-password` prints from now on is a new one that Odoo never got."
+        "before `mooring agent` starts. The password of Odoo's user `admin` is as it was, and only people know it."
     )
     return 0
 

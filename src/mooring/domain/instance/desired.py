@@ -83,7 +83,7 @@ def _note(subject: Subject) -> str:
 
 def nothing(subject_ref: Desired) -> Desired:
     """The same owner with nothing wanted: what is left after a deletion that retains data."""
-    return replace(subject_ref, workloads=(), volumes=(), secrets=(), endpoints=(), links=(), network=False)
+    return Desired(subject_ref.ref, subject_ref.identity, policy=subject_ref.policy, network=False)
 
 
 def decide_endpoint(subject: Subject) -> Endpoint:

@@ -17,7 +17,7 @@ from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.model.desired import Folder
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.release import ReleaseFacts, ResolvedRelease
-from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.domain.model.secret import SecretKey, SecretRef, version_name
 from mooring.domain.odoo.facts import OdooFacts, facts_for
 from mooring.domain.work.common import SslMode
 
@@ -98,17 +98,12 @@ class Subject:
 
     def key(self, ref: SecretRef, key: str) -> SecretKey:
         """The slot for a value, with the version that is in force."""
-        return SecretKey(ref, key, self.versions.get(version_key(ref, key), ""))
+        return SecretKey(ref, key, self.versions.get(version_name(ref, key), ""))
 
     @property
     def web_host(self) -> str:
         """Name under which the instance's own network knows its web replicas."""
         return child(self.ref, "web")
-
-
-def version_key(ref: SecretRef, key: str) -> str:
-    """How `Subject.versions` names a value."""
-    return f"{ref.namespace}/{ref.name}/{key}"
 
 
 @cache

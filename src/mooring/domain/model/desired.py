@@ -242,7 +242,8 @@ class Desired:
 
     Attributes:
         network: False takes the owner's network away, with everything that needs it.
-        notes: (key, text) written on what is made, for whoever lost the record; never a reason to make anything anew.
+        notes: (key, text) written on what is made, for whoever lost the record; never a reason to make a process anew.
+        memory: what is remembered of it between passes; kept where it outlives the processes, together with the notes.
     """
 
     ref: Ref
@@ -255,6 +256,7 @@ class Desired:
     links: tuple[Link, ...] = ()
     network: bool = True
     notes: tuple[tuple[str, str], ...] = ()
+    memory: str = ""
 
 
 def fingerprint(value: object) -> str:

@@ -142,6 +142,8 @@ class Found:
 
     Attributes:
         notes: what `Desired.notes` wrote on the newest object that carries some.
+        memory: what `Desired.memory` kept; empty where nothing is kept.
+        versions: `namespace/name/key` → version of each secret that its processes were started with.
     """
 
     ref: Ref
@@ -150,3 +152,5 @@ class Found:
     volumes: tuple[str, ...] = ()
     release: ResolvedRelease | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    memory: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)

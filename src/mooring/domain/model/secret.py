@@ -47,6 +47,11 @@ class SecretRef:
     name: str
 
 
+def version_name(ref: SecretRef, key: str) -> str:
+    """How a value is named where only its version is known: `namespace/name/key`."""
+    return f"{ref.namespace}/{ref.name}/{key}"
+
+
 @dataclass(frozen=True, order=True)
 class SecretKey:
     """One value of a secret.

@@ -184,6 +184,7 @@ def render_labels(box: Box) -> dict[str, str]:
         tag.PURPOSE: box.purpose,
         tag.FINGERPRINT: box.fingerprint,
         tag.LIMITS: limits_text(box.resources, restart=box.restart),
+        **tag.versions_label(box.files),
     }
     if box.probe is not None:
         found[tag.PROBE] = json.dumps({"argv": list(box.probe.argv), "timeout_s": box.probe.timeout_s})

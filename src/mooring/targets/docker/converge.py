@@ -18,7 +18,7 @@ from mooring.domain.model.observed import Change, Observed
 from mooring.domain.model.secret import SecretKey
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
-from mooring.targets.docker import networks, ports, sites
+from mooring.targets.docker import memory, networks, ports, sites
 from mooring.targets.docker.boxes import Attachment, Box, Publish, box_mounts, ensure_box, ensure_volume, ensure_volumes
 from mooring.targets.docker.caddyfile import HTTP
 from mooring.targets.docker.images import ensure_image, ensure_release
@@ -76,6 +76,10 @@ class Converger:
                 return bool(networks.connect_links(self.engine, move.name, tag.links_label(want.links)))
             case "volume" if move.volume is not None:
                 ensure_volume(self.engine, want.ref, want.identity, move.volume.role)
+            case "remember":
+                memory.write_memory(self.engine, want)
+            case "unremember":
+                self.engine.remove_volume(move.name)
             case "create" if move.unit is not None:
                 self._create(want, move.unit, move.index)
             case "replace" if move.unit is not None:

@@ -11,12 +11,13 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mooring.domain.model.desired import Link, Policy, Workload
+from mooring.domain.model.desired import File, Link, Policy, Workload
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.release import ResolvedRelease
+from mooring.domain.model.secret import version_name
 
 PREFIX = "dev.mooring."
 INSTALLATION = f"{PREFIX}installation"
@@ -41,6 +42,8 @@ PORT = f"{PREFIX}port"
 SOURCE = f"{PREFIX}source"
 DIGEST = f"{PREFIX}digest"
 NOTE = f"{PREFIX}note."
+MEMORY = f"{PREFIX}memory"
+VERSIONS = f"{PREFIX}versions"
 
 Labels = Mapping[str, str]
 
@@ -60,6 +63,18 @@ def owner_labels(ref: Ref, identity: Identity, role: str) -> dict[str, str]:
 def note_labels(notes: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """The labels that carry an owner's notes."""
     return {NOTE + key: text for key, text in notes}
+
+
+def versions_label(files: Iterable[File]) -> dict[str, str]:
+    """The label that says which version of each secret a container was made with; a version tells nothing of the value."""
+    found = {version_name(key.ref, key.key): key.version for one in files for key in one.secrets()}
+    return {VERSIONS: json.dumps(found, sort_keys=True)} if found else {}
+
+
+def versions_of(labels: Labels | None) -> dict[str, str]:
+    """The versions on a container."""
+    found: dict[str, str] = json.loads((labels or {}).get(VERSIONS, "{}"))
+    return found
 
 
 def notes_of(labels: Labels | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from mooring.domain.model.observed import EndpointSeen, ObjectSeen, Observed, Re
 from mooring.domain.task import tail
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
-from mooring.targets.docker import networks, sites
+from mooring.targets.docker import memory, networks, sites
 from mooring.targets.docker.boxes import file_digest, observed_limits
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.probes import Probes
@@ -205,6 +205,9 @@ class Looker:
             labels = item.get("Labels") or {}
             identity = tag.identity_of(labels)
             if labels.get(tag.PURPOSE) == "port":
+                continue
+            if memory.is_memory(labels):
+                objects[f"{memory.KIND} {name}"] = ObjectSeen(memory.KIND, name, "", identity)
                 continue
             role = labels.get(tag.ROLE) or name[len(prefix or "") : -9]
             objects[f"volume {name}"] = ObjectSeen("volume", name, "", identity, {"role": role})

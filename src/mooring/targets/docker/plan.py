@@ -16,7 +16,7 @@ from mooring.domain.model.desired import Desired, Endpoint, File, Resources, Vol
 from mooring.domain.model.identity import child
 from mooring.domain.model.observed import Change, ObjectSeen, Observed
 from mooring.domain.model.release import ResolvedRelease
-from mooring.targets.docker import caddyfile, networks, sites
+from mooring.targets.docker import caddyfile, memory, networks, sites
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.options import DockerOptions
 
@@ -29,6 +29,8 @@ Verb = Literal[
     "unnetwork",
     "link",
     "volume",
+    "remember",
+    "unremember",
     "create",
     "replace",
     "start",
@@ -94,6 +96,7 @@ def plan_moves(want: Desired, seen: Observed, options: DockerOptions) -> tuple[M
     if refused:
         return refused
     moves: list[Move] = []
+    moves += _memory(want, seen)
     moves += _removals(units, containers)
     moves += _leftovers(want, seen)
     moves += _networks(want, seen, containers)
@@ -217,6 +220,16 @@ def _networks(want: Desired, seen: Observed, containers: Mapping[str, ObjectSeen
     elif item.detail.get("missing"):
         change = Change("update", f"network {main}", f"{item.detail['missing']} is not connected to it")
         yield Move(change, "link", main)
+
+
+def _memory(want: Desired, seen: Observed) -> Iterator[Move]:
+    """Before anything else: what happens next may be what somebody has to know about."""
+    name = memory.memory_name(want)
+    if name is not None and f"{memory.KIND} {name}" not in seen.objects:
+        change = Change("create", f"{memory.KIND} {name}", "what is wanted and known is written down beside the data")
+        yield Move(change, "remember", name)
+    for item in memory.outdated(want, seen):
+        yield Move(Change("remove", f"{memory.KIND} {item.name}", "it says what was before"), "unremember", item.name)
 
 
 def _volumes(want: Desired, seen: Observed) -> Iterator[Move]:

@@ -10,6 +10,8 @@ from mooring.domain.model.observed import Found
 from mooring.domain.model.release import ResolvedRelease
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
+from mooring.targets.docker.memory import PURPOSE as MEMORY
+from mooring.targets.docker.memory import newest
 from mooring.targets.docker.sites import KIND
 from mooring.targets.errors import Foreign
 
@@ -36,6 +38,8 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
     volumes: dict[tuple[Ref, Identity], set[str]] = {}
     releases: dict[tuple[Ref, Identity], ResolvedRelease] = {}
     notes: dict[tuple[Ref, Identity], dict[str, str]] = {}
+    memories: dict[tuple[Ref, Identity], str] = {}
+    versions: dict[tuple[Ref, Identity], dict[str, str]] = {}
     for item in sorted(engine.containers(labels=[tag.INSTALLATION]), key=lambda one: int(one.get("Created") or 0)):
         labels: Mapping[str, str] = item.get("Labels") or {}
         key = _key(labels)
@@ -44,6 +48,7 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
         if key is None or labels.get(tag.PURPOSE) != "workload":
             continue
         workloads.setdefault(key, set()).add(labels.get(tag.ROLE, ""))
+        versions.setdefault(key, {}).update(tag.versions_of(labels))
         image = str(item.get("ImageID") or "")
         reference = image if image.startswith("sha256:") else f"sha256:{image}"
         digest = labels.get(tag.DIGEST) or reference
@@ -51,10 +56,17 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
         # The web's release is the instance's; any other role stands in for it where there is no web.
         if key not in releases or labels.get(tag.ROLE) == "web":
             releases[key] = release
-    for item in engine.volumes(labels=[tag.INSTALLATION]):
+    listed = engine.volumes(labels=[tag.INSTALLATION])
+    for item in newest(listed):
         labels = item.get("Labels") or {}
         key = _key(labels)
-        if key is not None and labels.get(tag.PURPOSE) != "port":
+        if key is not None:
+            notes[key], memories[key] = tag.notes_of(labels), labels.get(tag.MEMORY, "")
+            volumes.setdefault(key, set())
+    for item in listed:
+        labels = item.get("Labels") or {}
+        key = _key(labels)
+        if key is not None and labels.get(tag.PURPOSE) not in ("port", MEMORY):
             volumes.setdefault(key, set()).add(labels.get(tag.ROLE, ""))
     for item in engine.networks(labels=[tag.INSTALLATION]):
         key = _key(item.get("Labels") or {})
@@ -68,6 +80,8 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
             volumes=tuple(sorted(volumes.get(key, ()))),
             release=releases.get(key),
             notes=notes.get(key, {}),
+            memory=memories.get(key, ""),
+            versions=versions.get(key, {}),
         )
         for key in sorted({*workloads, *volumes}, key=lambda item: (item[0], item[1].instance))
     )

@@ -7,12 +7,12 @@ from typing import Any
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.instance.ledger import Ledger
-from mooring.domain.instance.subject import PinnedRelease, ServerAccess, Subject, version_key
+from mooring.domain.instance.subject import PinnedRelease, ServerAccess, Subject
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.lifecycle import State
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.release import ReleaseFacts, ResolvedRelease
-from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.domain.model.secret import SecretKey, SecretRef, version_name
 
 SHOP = Ref("OdooInstance", "default", "shop")
 SERVER = Ref("DatabaseServer", "default", "default")
@@ -48,8 +48,8 @@ def subject(
     owner_secret = owner_secret or generated_secret(SHOP, "database")
     odoo = generated_secret(SHOP, "odoo")
     versions = {
-        version_key(owner_secret, "password"): "v-owner",
-        version_key(SecretRef("default", "default-superuser"), "password"): "v-admin",
+        version_name(owner_secret, "password"): "v-owner",
+        version_name(SecretRef("default", "default-superuser"), "password"): "v-admin",
         **(more_versions or {}),
     }
     return Subject(

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mooring.domain.instance.desired import decide_desired, nothing
-from mooring.domain.instance.subject import ServerAccess, Subject, dump_subject, load_subject, version_key
+from mooring.domain.instance.subject import ServerAccess, Subject, dump_subject, load_subject
 from mooring.domain.lifecycle import State, output
 from mooring.domain.model.desired import Desired, Folder, fingerprint
-from mooring.domain.model.secret import SecretRef
+from mooring.domain.model.secret import SecretRef, version_name
 from mooring.domain.operations.plan import NO_HOLD, Hold
 from tests.unit.domain.instance.subjects import release, subject
 
@@ -35,7 +35,7 @@ CASES: dict[str, Subject] = {
     "external": subject(
         server=EXTERNAL,
         owner_secret=MINE,
-        more_versions={version_key(MINE, "password"): "v-mine", version_key(MINE, "sslrootcert"): "v-root"},
+        more_versions={version_name(MINE, "password"): "v-mine", version_name(MINE, "sslrootcert"): "v-root"},
         database={"external": {"host": "db.example.com", "port": 6432, "secretRef": {"name": "mydb"}}},
     ),
     "addons": subject(
@@ -105,7 +105,9 @@ def test_nothing_keeps_who_it_is_and_asks_for_no_object() -> None:
 
 @pytest.mark.parametrize("role", ["web", "cron"])
 def test_rotated_password_changes_what_every_process_is_made_from(role: str) -> None:
-    rotated = replace(subject(), versions={**subject().versions, version_key(subject().owner_secret, "password"): "v2"})
+    rotated = replace(
+        subject(), versions={**subject().versions, version_name(subject().owner_secret, "password"): "v2"}
+    )
     before, after = (decide_desired(one, output(State.RUNNING), NO_HOLD) for one in (subject(), rotated))
 
     def stamp(desired: Desired) -> str:
