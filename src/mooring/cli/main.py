@@ -25,14 +25,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; what the process exits with.
 
     Args:
-        arguments: without the program; those of the process when left out.
+        arguments: without the program; left out it is the process's own main, which does not return after an interrupt.
     """
     given = tuple(sys.argv[1:] if arguments is None else arguments)
     if given == ("--version",):
         return _print(f"mooring {__version__}\n")
     if given in (("--help",), ("-h",), ()) and not _completing():
         return _print(render_help())
-    return _run(given)
+    code = _run(given)
+    return _leave(code) if arguments is None else code
+
+
+def _leave(code: int) -> int:
+    """End the process at once where it was interrupted: a thread that waits for the engine, as in a pull, would stay."""
+    if code != INTERRUPTED:
+        return code
+    import contextlib
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _completing() -> bool:

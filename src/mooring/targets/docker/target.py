@@ -84,12 +84,12 @@ class DockerTarget:
         """See `Target.converge`."""
         parts = await self._open()
         converger = Converger(parts.engine, self._options, parts.stops, self._secret())
-        return await self._call(lambda: converger.converge(want, seen))
+        return await self._act(lambda: converger.converge(want, seen))
 
     async def start(self, task: TaskSpec) -> None:
         """See `Target.start`."""
         tasks = await self._tasks()
-        await self._call(lambda: tasks.start(task))
+        await self._act(lambda: tasks.start(task))
 
     async def task(self, name: str) -> TaskState:
         """See `Target.task`."""
@@ -100,12 +100,12 @@ class DockerTarget:
     async def cancel(self, name: str) -> None:
         """See `Target.cancel`."""
         tasks = await self._tasks()
-        await self._call(lambda: tasks.cancel(name))
+        await self._act(lambda: tasks.cancel(name))
 
     async def forget(self, name: str) -> None:
         """See `Target.forget`."""
         tasks = await self._tasks()
-        await self._call(lambda: tasks.forget(name))
+        await self._act(lambda: tasks.forget(name))
 
     async def resolve(self, release: Release, *, pull_secret: SecretKey | None = None) -> ResolvedRelease:
         """See `Target.resolve`."""
@@ -116,7 +116,7 @@ class DockerTarget:
     async def remove_volumes(self, ref: Ref, identity: str) -> Sequence[str]:
         """See `Target.remove_volumes`."""
         parts = await self._open()
-        return await self._call(
+        return await self._act(
             lambda: stock.remove_volumes(parts.engine, ref, identity, installation=self._installation)
         )
 
@@ -179,6 +179,20 @@ class DockerTarget:
 
     async def _call(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _act(self, work: Callable[[], T]) -> T:
+        """As `_call`, for what changes something: who is cancelled leaves when the thread has ended, and not before.
+
+        Else the caller would give its lock back, and another would begin, while this goes on.
+        """
+        acting = asyncio.ensure_future(self._call(work))
+        try:
+            return await asyncio.shield(acting)
+        except asyncio.CancelledError:
+            await asyncio.wait({acting})
+            if not acting.cancelled():
+                acting.exception()  # nobody waits for it any more
+            raise
 
     def _secret(self) -> Callable[[SecretKey], bytes]:
         """How a thread reads a secret on the caller's loop."""
