@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mooring import __version__
 from mooring.cli.table import render_help
@@ -33,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given in (("--help",), ("-h",), ()) and not _completing():
         return _print(render_help())
     code = _run(given)
-    return _leave(code) if arguments is None else code
+    if arguments is None and code == INTERRUPTED:
+        _end(code)
+    return code
 
 
-def _leave(code: int) -> int:
-    """End the process at once where it was interrupted: a thread that waits for the engine, as in a pull, would stay."""
-    if code != INTERRUPTED:
-        return code
+def _end(code: int) -> NoReturn:
+    """End the process at once: a thread that waits for the engine, as in a pull, would hold it up for minutes."""
     import contextlib
     import os
 
