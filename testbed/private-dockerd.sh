@@ -4,7 +4,7 @@
 # (processes, mounts, network), so it disturbs no other engine, and killing its first process is a power cut: engine,
 # containers, bridges and mounts are gone at once; what was written to its data root stays. Root only.
 #
-#   testbed/private-dockerd.sh start DIR [--disk SIZE]   print `export DOCKER_HOST=unix://DIR/docker.sock`
+#   testbed/private-dockerd.sh start DIR [--disk SIZE] [--images "NAME..."]   print `export DOCKER_HOST=unix://DIR/docker.sock`
 #   testbed/private-dockerd.sh crash DIR     SIGKILL dockerd alone; containers go on until the next start
 #   testbed/private-dockerd.sh kill DIR      the power cut; `start DIR` then is the boot
 #   testbed/private-dockerd.sh exec DIR COMMAND...   in its network: there 127.0.0.1:PORT is what a container published
@@ -15,7 +15,8 @@
 # --disk SIZE puts the data root on an ext4 file of that size (as 6G), which `fill` then fills.
 # Its network is its own because a second dockerd in one network deletes the first one's docker0 (seen with 20.10, with
 # --bridge=none and with a bridge and address pool of its own); there is no way out of it to other machines.
-# Images: DOCKER_HOST=unix://DIR/docker.sock testbed/images.sh NAME... takes them from the cache.
+# --images has them there. A data root with them is kept in the cache; a new DIR on the same file system gets its layers by
+# hard links, since no engine writes into a layer that it has, and copies of the small rest.
 set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
 
@@ -53,10 +54,49 @@ start_init() {
   fi
 }
 
+# The kept data root for these images: another one when their recipes or the engine change.
+kept_root() {
+  (
+    cd "$ROOT"
+    printf '%s\n' "$(dockerd --version)" "$@"
+    cat testbed/lib/recipes.sh requirements/*.txt
+    find testbed/addons testbed/derived -type f ! -name '*.pyc' | LC_ALL=C sort | xargs cat
+  ) | sha256sum | cut -c1-16 | sed "s|^|$CACHE/engines/|"
+}
+
+# copy_root FROM TO: a data root whose engine does not run.
+copy_root() {
+  local part=$2.part entry
+  rm -rf "$part"
+  mkdir -p "$part"
+  for entry in "$1"/*; do
+    case ${entry##*/} in
+      overlay2) cp -al "$entry" "$part/" 2>/dev/null || { rm -rf "$part"; return 1; } ;;
+      *) cp -a "$entry" "$part/" ;;
+    esac
+  done
+  rm -rf "$2"
+  mv "$part" "$2"
+}
+
+# keep_root KEPT: later engines start from this one's images. Another run may be doing the same: the first one stays.
+keep_root() {
+  (
+    flock 6
+    [[ ! -d $1 ]] || exit 0
+    end_engine
+    find "$CACHE/engines" -mindepth 1 -maxdepth 1 -type d -printf "%T@ %p\n" | sort -rn | sed "1d; s|^[^ ]* ||" | xargs -r rm -rf
+    copy_root "$DIR/data" "$1" || say "$CACHE is on another file system than $DIR: each private engine loads its images anew."
+  ) 6>"$CACHE/engines/lock"
+  start_engine
+}
+
 start() {
+  local images=() kept=''
   while (($#)); do
     case $1 in
       --disk) printf '%s\n' "$2" >"$DIR/disk"; shift 2 ;;
+      --images) read -ra images <<<"$2"; shift 2 ;;
       *) usage ;;
     esac
   done
@@ -64,7 +104,23 @@ start() {
   for program in unshare:util-linux pgrep:procps ip:iproute2 mkfs.ext4:e2fsprogs iptables:iptables python3:python3 dockerd:docker.io; do
     apt_install "${program%%:*}" "${program#*:}"
   done
+  if ((${#images[@]})) && ! setting disk; then
+    mkdir -p "$CACHE/engines"
+    kept=$(kept_root "${images[@]}")
+    if [[ -d $kept && ! -d $DIR/data/overlay2 ]]; then
+      (flock -s 6; copy_root "$kept" "$DIR/data" || true) 6>"$CACHE/engines/lock"
+    fi
+  fi
   init_alive || start_init
+  start_engine
+  if ((${#images[@]})); then
+    DOCKER_HOST=unix://$DIR/docker.sock MOORING_CLI=docker "$ROOT/testbed/images.sh" "${images[@]}" >&2
+    [[ -z $kept || -d $kept ]] || keep_root "$kept"
+  fi
+  printf 'export DOCKER_HOST=unix://%s/docker.sock\n' "$DIR"
+}
+
+start_engine() {
   if ! answers; then
     rm -f "$DIR/docker.pid" "$DIR/exec/containerd/containerd.pid"
     setsid nsenter --target "$(<"$DIR/init.pid")" --mount --pid --net \
@@ -77,7 +133,14 @@ start() {
       sleep 0.2
     done
   fi
-  printf 'export DOCKER_HOST=unix://%s/docker.sock\n' "$DIR"
+}
+
+end_engine() {
+  local left=150
+  if init_alive && [[ -s $DIR/docker.pid ]]; then
+    inside kill -TERM "$(<"$DIR/docker.pid")" 2>/dev/null || true
+    while [[ -e $DIR/docker.pid ]] && ((left-- > 0)); do sleep 0.2; done
+  fi
 }
 
 # power_cut: all processes of the namespaces end with the first one; wait until they have.
@@ -122,11 +185,7 @@ crash() {
 }
 
 stop() {
-  local left=150
-  if init_alive && [[ -s $DIR/docker.pid ]]; then
-    inside kill -TERM "$(<"$DIR/docker.pid")" 2>/dev/null || true
-    while [[ -e $DIR/docker.pid ]] && ((left-- > 0)); do sleep 0.2; done
-  fi
+  end_engine
   power_cut
   find /sys/fs/cgroup -depth -type d -path "*/mooring-private-$ID*" -exec rmdir {} + 2>/dev/null || true
   rm -rf "$DIR/exec" "$DIR/disk"

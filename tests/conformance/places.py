@@ -314,9 +314,8 @@ class PrivateDocker(EnginePlace):
     def __init__(self, folder: Path, *, disk: str = "", images: Sequence[str] = IMAGES) -> None:
         self._folder = folder
         self._disk = disk
-        self._tool("start", *(("--disk", disk) if disk else ()))
+        self._tool("start", "--images", " ".join(images), *(("--disk", disk) if disk else ()))
         super().__init__("docker", f"unix://{folder}/docker.sock")
-        run_tool("testbed/images.sh", *images, env={"DOCKER_HOST": self.address, "MOORING_CLI": "docker"})
 
     def _tool(self, verb: str, *argv: str) -> None:
         run_tool("testbed/private-dockerd.sh", verb, str(self._folder), *argv)
@@ -339,11 +338,14 @@ class PrivateDocker(EnginePlace):
     def free(self) -> None:
         self._tool("free")
 
+    def clean(self, namespace: str, name: str | None = None) -> None:
+        """Nothing: it all goes with the engine."""
+
     def close(self) -> None:
         """Stop it and give its room back."""
         self._tool("kill")  # nobody waits for its containers
         self._tool("stop")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        subprocess.run(("setsid", "--fork", "rm", "-rf", str(self._folder)), check=True)  # nor for its files
 
 
 class PrivatePodman(EnginePlace):
