@@ -435,6 +435,13 @@ async def test_resolve_pins_an_image_that_is_there(bench: Bench) -> None:
     assert first.digest
 
 
+async def test_file_of_an_image_is_read_without_a_process_and_nothing_is_left(bench: Bench) -> None:
+    content = await bench.target.read_image_file(bench.release, "/etc/passwd", place=bench.ref, identity=bench.identity)
+    assert content is None or b"root:" in content
+    seen = await bench.target.observe(bench.ref)
+    assert (dict(seen.objects), seen.tasks) == ({}, ())
+
+
 async def test_changes_name_the_owner_that_changed(bench: Bench) -> None:
     seen: list[Ref] = []
 

@@ -457,6 +457,14 @@ class SimTarget:
         digest = self.world.images.get(source, f"sha256:sim-{source}")
         return ResolvedRelease(source, digest, digest)
 
+    async def read_image_file(
+        self, image: ResolvedRelease, path: str, *, place: Ref, identity: Identity
+    ) -> bytes | None:
+        """See `Target.read_image_file`; images are names here, with nothing to read in them."""
+        await asyncio.sleep(0)
+        self._answer()
+        return None
+
     async def remove_volumes(self, ref: Ref, identity: str) -> Sequence[str]:
         """See `Target.remove_volumes`."""
         await asyncio.sleep(0)

@@ -15,12 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import docker
 import pytest
 
+from mooring.domain.model.identity import child
 from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.drivers.docker.archive import Entry, render_archive
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import DockerOptions
 from mooring.targets.docker.images import ImageGone, ensure_release, resolve_image
-from mooring.targets.errors import RegistryUnreachable
+from mooring.targets.docker.labels import owner_labels
+from mooring.targets.errors import Foreign, RegistryUnreachable
 from tests.contract.target_bench import DockerBench, desired, docker_address, task, workload
 
 pytestmark = pytest.mark.real
@@ -156,3 +158,27 @@ async def test_task_of_an_image_that_was_pruned_says_which_one_to_bring_back(ben
         with pytest.raises(ImageGone) as caught:
             await bench.target.start(replace(task(bench), image=gone))
         assert gone.source in caught.value.resolution
+
+
+async def test_file_of_an_image_comes_although_a_kill_left_what_held_the_image_open(bench: DockerBench) -> None:
+    target, image = bench.target, bench.release
+    name = child(bench.ref, f"image-{image.digest.removeprefix('sha256:')[:12]}")
+    labels = owner_labels(bench.ref, bench.identity, "image")
+    bench.engine.create(name, {"Image": image.reference, "Cmd": ["true"], "Labels": labels})
+    content = await target.read_image_file(image, "/etc/passwd", place=bench.ref, identity=bench.identity)
+    assert content is not None
+    assert b"root:" in content
+    assert bench.engine.container(name) is None
+
+
+async def test_file_that_an_image_does_not_have_is_none(bench: DockerBench) -> None:
+    found = await bench.target.read_image_file(bench.release, "/no/such/file", place=bench.ref, identity=bench.identity)
+    assert found is None
+
+
+async def test_strangers_container_in_the_place_of_what_holds_an_image_open_is_refused(bench: DockerBench) -> None:
+    name = child(bench.ref, f"image-{bench.release.digest.removeprefix('sha256:')[:12]}")
+    await bench.add_stranger("container", name)
+    with pytest.raises(Foreign):
+        await bench.target.read_image_file(bench.release, "/etc/passwd", place=bench.ref, identity=bench.identity)
+    assert await bench.stranger_there("container", name)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from mooring.control.events import Listener
 from mooring.control.services import Services
 from mooring.domain.model.desired import Desired
-from mooring.domain.model.identity import Ref
+from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Change, Found, Observed
 from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
@@ -190,6 +190,12 @@ class DryTarget:
     async def resolve(self, release: Release, *, pull_secret: SecretKey | None = None) -> ResolvedRelease:
         """Raise `Unasked`: looking a release up gets it where it is missing."""
         raise Unasked(f"{release.image} {pull_secret is not None}")
+
+    async def read_image_file(
+        self, image: ResolvedRelease, path: str, *, place: Ref, identity: Identity
+    ) -> bytes | None:
+        """Raise `Unasked`: something has to hold the image open."""
+        raise Unasked(f"{image.source} {path} {place} {identity.instance}")
 
     async def remove_volumes(self, ref: Ref, identity: str) -> Sequence[str]:
         """Raise `Unasked`."""

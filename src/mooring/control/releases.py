@@ -13,10 +13,24 @@ from mooring.domain.instance.ledger import Ledger
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.instance.tasks import release_probe_task
 from mooring.domain.model.identity import Identity, Ref
-from mooring.domain.model.release import Release
+from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.domain.odoo.facts import facts_for
 from mooring.domain.work.release_probe import parse_release_probe
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the spec names: `known` where its facts are known already, else only where it is.
+
+    Attributes:
+        source: as the spec names it.
+        resolved: the image; None where `known` was pinned under this name before.
+    """
+
+    source: str
+    resolved: ResolvedRelease | None = None
+    known: PinnedRelease | None = None
 
 
 @dataclass(frozen=True)
@@ -27,34 +41,42 @@ class Pinning:
     pinned: PinnedRelease | None
 
 
-async def pin_release(
-    services: Services,
-    ref: Ref,
-    identity: Identity,
-    spec: OdooInstanceSpec,
-    ledger: Ledger,
-    *,
-    fresh: bool = False,
-) -> Pinning:
-    """Pin what the spec names, and know its facts. A name that is pinned stays so until it changes.
+async def choose_release(
+    services: Services, ref: Ref, spec: OdooInstanceSpec, ledger: Ledger, *, fresh: bool = False
+) -> Choice:
+    """Pin what the spec names. A name that is pinned stays so until it changes.
 
     Args:
         fresh: look up anew what the name stands for.
 
     Raises:
         ImageNotFound, RegistryUnreachable: from the target.
+    """
+    wanted = spec.image or services.defaults.image
+    if not fresh and wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
+        return Choice(wanted, known=known)
+    secret = spec.image_pull_secret
+    pull_secret = SecretKey(SecretRef(ref.namespace, secret), ".dockerconfigjson") if secret else None
+    resolved = await services.target.resolve(Release(image=wanted), pull_secret=pull_secret)
+    return Choice(wanted, resolved, ledger.release(resolved.digest))
+
+
+async def learn_release(
+    services: Services, ref: Ref, identity: Identity, spec: OdooInstanceSpec, ledger: Ledger, choice: Choice
+) -> Pinning:
+    """Know the facts of what was chosen: the image is asked, once a digest.
+
+    Raises:
         NotOdoo: the image is no Odoo.
         SeriesMismatch: the manifest's `version` is not the release's.
         UnknownSeries: a series that Mooring does not know.
     """
-    wanted = spec.image or services.defaults.image
-    if not fresh and wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
+    known, resolved = choice.known, choice.resolved
+    if resolved is None:
+        if known is None:  # pragma: no cover - a choice has one of them
+            raise AssertionError(choice.source)
         check_version(spec, known)
         return Pinning(ledger, known)
-    secret = spec.image_pull_secret
-    pull_secret = SecretKey(SecretRef(ref.namespace, secret), ".dockerconfigjson") if secret else None
-    resolved = await services.target.resolve(Release(image=wanted), pull_secret=pull_secret)
-    known = ledger.release(resolved.digest)
     if known is None:
         answer = await ask(services, release_probe_task(ref, identity, resolved))
         if answer is None:
@@ -65,7 +87,7 @@ async def pin_release(
     else:
         known = replace(known, release=resolved)
     check_version(spec, known)
-    return Pinning(replace(ledger.with_release(known), wanted_source=wanted, wanted=resolved.digest), known)
+    return Pinning(replace(ledger.with_release(known), wanted_source=choice.source, wanted=resolved.digest), known)
 
 
 def check_version(spec: OdooInstanceSpec, pinned: PinnedRelease) -> None:

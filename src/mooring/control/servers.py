@@ -28,6 +28,7 @@ from mooring.domain.postgres.bootstrap import SUPERUSER, server_user
 from mooring.domain.postgres.conf import decide_max_connections
 from mooring.domain.server.desired import (
     ROLE,
+    USERS_FILE,
     ServerSubject,
     decide_server,
     server_host,
@@ -230,7 +231,7 @@ async def _subject(
     pin = doc.status.get("image", {})
     if pin.get("source") != source:
         resolved = await services.target.resolve(Release(image=source))
-        passwd = await ask(services, server_probe_task(doc.ref, identity, resolved))
+        passwd = await _users(services, doc.ref, identity, resolved)
         if passwd is None:
             return None, doc
         uid, gid = server_user(passwd)
@@ -253,6 +254,14 @@ async def _subject(
             written=json.dumps(doc.spec, sort_keys=True),
         ),
         doc,
+    )
+
+
+async def _users(services: Services, where: Ref, identity: Identity, image: ResolvedRelease) -> str | None:
+    """The text of an image's /etc/passwd, by a task where it cannot be read without; None while that runs."""
+    content = await services.target.read_image_file(image, USERS_FILE, place=where, identity=identity)
+    return (
+        content.decode(errors="replace") if content else await ask(services, server_probe_task(where, identity, image))
     )
 
 

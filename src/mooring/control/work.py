@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
 from mooring.control.errors import SeriesMismatch
 from mooring.control.outcomes import OUTCOME, dump_outcome
-from mooring.control.releases import pin_release
+from mooring.control.releases import Choice, Pinning, choose_release, learn_release
 from mooring.control.runner import REMOVE_OBJECTS
 from mooring.control.servers import Access, access
 from mooring.control.services import Services, update_status
@@ -83,16 +84,24 @@ async def prepare(services: Services, work: Work) -> None:
     ref = work.doc.ref
     if work.deleting and not work.ledger.provisioned and not work.ledger.releases:
         return
+    choice: Choice | MooringError
     try:
         # A person who asks for an upgrade means what the name stands for now.
         fresh = any(one.type is OperationType.UPGRADE for one in work.waiting)
-        pinning = await pin_release(services, ref, work.identity, work.spec, work.ledger, fresh=fresh)
-        work.ledger, work.pinned = pinning.ledger, pinning.pinned
+        choice = await choose_release(services, ref, work.spec, work.ledger, fresh=fresh)
     except MooringError as error:
-        if not work.ledger.initialized and not work.deleting:
-            await note_problem(services, work, error)
-            raise
-        work.problem = error
+        await _note_release(services, work, error)
+        choice = error
+    # Asking an image what it is and keeping a server in shape are mostly waiting, and neither needs the other.
+    learned, reached = await asyncio.gather(
+        _learn(services, work, choice), access(services, ref, work.spec), return_exceptions=True
+    )
+    if isinstance(learned, MooringError):
+        await _note_release(services, work, learned)
+    elif isinstance(learned, BaseException):
+        raise learned
+    else:
+        work.ledger, work.pinned = learned.ledger, learned.pinned
     current = work.ledger.release(work.ledger.runs) if work.ledger.runs else work.pinned
     if work.ledger.initialized and current is not None and work.pinned is not None:
         try:
@@ -100,7 +109,9 @@ async def prepare(services: Services, work: Work) -> None:
         except SeriesMismatch as error:
             work.problem, work.pinned = error, None
     try:
-        work.access = await access(services, ref, work.spec)
+        if isinstance(reached, BaseException):
+            raise reached
+        work.access = reached
         if current is not None:
             work.subject = await build_subject(
                 services, ref, work.identity, work.spec, work.ledger, current, work.access
@@ -111,6 +122,20 @@ async def prepare(services: Services, work: Work) -> None:
             return
         await note_problem(services, work, error)
         raise
+
+
+async def _learn(services: Services, work: Work, choice: Choice | MooringError) -> Pinning:
+    if isinstance(choice, MooringError):
+        return Pinning(work.ledger, None)
+    return await learn_release(services, work.doc.ref, work.identity, work.spec, work.ledger, choice)
+
+
+async def _note_release(services: Services, work: Work, error: MooringError) -> None:
+    """What is wrong with the wanted release: the end of the pass where none runs yet."""
+    if not work.ledger.initialized and not work.deleting:
+        await note_problem(services, work, error)
+        raise error
+    work.problem = error
 
 
 def _check_series(current: PinnedRelease, wanted: PinnedRelease) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mooring.domain.model.desired import Desired
-from mooring.domain.model.identity import Ref
+from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Change, Found, Observed
 from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretValue
@@ -104,6 +104,19 @@ class Target(Protocol):
         Raises:
             ImageNotFound: no registry has it.
             RegistryUnreachable: no registry answers and it is not here.
+        """
+        ...
+
+    async def read_image_file(
+        self, image: ResolvedRelease, path: str, *, place: Ref, identity: Identity
+    ) -> bytes | None:
+        """A regular file of an image that nothing of is run for; None where that cannot be had without running it.
+
+        Args:
+            image: a resolved one.
+            path: absolute.
+            place: who wants to know; what holds the image open meanwhile is theirs.
+            identity: theirs.
         """
         ...
 

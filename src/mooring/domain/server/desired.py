@@ -33,6 +33,7 @@ PASSWORD_FILE = "/etc/mooring/superuser-password"  # noqa: S105 - a path
 PASS_FILE = f"{ROOT}/{PASS_NAME}"
 CONFIG_FILE = "/etc/mooring/postgresql.conf"
 HBA_FILE = "/etc/mooring/pg_hba.conf"
+USERS_FILE = "/etc/passwd"
 DEFAULT_MEMORY = 1 << 30
 SHM_BYTES = 256 << 20
 STOP_GRACE_S = 60
@@ -156,6 +157,6 @@ def server_probe_task(place: Ref, identity: Identity, image: ResolvedRelease) ->
         place=place,
         identity=identity,
         image=image,
-        argv=("cat", "/etc/passwd"),
+        argv=("cat", USERS_FILE),
         deadline=timedelta(minutes=2),
     )

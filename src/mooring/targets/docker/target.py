@@ -113,6 +113,15 @@ class DockerTarget:
         login = (await self._secrets.value(pull_secret)).reveal() if pull_secret is not None else None
         return await self._call(lambda: images.resolve_image(parts.engine, self._options, release, login=login))
 
+    async def read_image_file(
+        self, image: ResolvedRelease, path: str, *, place: Ref, identity: Identity
+    ) -> bytes | None:
+        """See `Target.read_image_file`."""
+        parts = await self._open()
+        return await self._call(
+            lambda: recovery.read_image_file(parts.engine, self._options, image, path, ref=place, identity=identity)
+        )
+
     async def remove_volumes(self, ref: Ref, identity: str) -> Sequence[str]:
         """See `Target.remove_volumes`."""
         parts = await self._open()
