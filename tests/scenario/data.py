@@ -144,7 +144,16 @@ class Postgres:
         before = found.mark or DataMark(task.instance, "current")
         operation, steps = decide_fence(found.mark, task.fence, task.TASK)
         found.mark = replace(before, operation=operation, steps=steps)
-        return ProvisionResult(created, made, changed, True, True, "15.6", task.database, task.owner)
+        return ProvisionResult(
+            **vars(self.inspect(DatabaseInspect(task.connection, task.database, task.series))),
+            created=created,
+            role_created=made,
+            password_set=changed,
+            marked=True,
+            unaccent_immutable=True,
+            database=task.database,
+            owner=task.owner,
+        )
 
     def facts(self, name: str) -> DatabaseFacts:
         """What `database-inspect` sees."""
@@ -187,9 +196,12 @@ class Postgres:
         found = self.own(task.database, task.instance, "current")
         if not found.modules:
             raise NotInitialized(f"The database {task.database} holds no Odoo.")
+        facts = self.facts(task.database)
+        if task.expect:
+            facts = self.verify(DatabaseVerify(task.connection, task.database, task.expect, task.series))
         changed = () if found.finished else ("password",)
         found.finished = True
-        return FinishResult("admin", changed)
+        return FinishResult(**vars(facts), login="admin", changed=changed)
 
     def safety_copy(self, task: DatabaseSafetyCopy) -> CopyResult:
         """`database-safety-copy`."""

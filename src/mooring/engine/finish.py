@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The task `database-finish-init`: what a new database needs and `odoo -i` cannot set. One transaction, safe to repeat.
+"""The task `database-finish-init`: proof of what `odoo -i` did, then what it cannot set. One transaction, safe to repeat.
 
 The password goes in as the hash that Odoo itself would write (passlib's `pbkdf2_sha512`), so that its value is never in a
 statement. Sources: odoo/addons/base/models/res_users.py, ir_config_parameter.py, odoo/service/db.py (14.0 to 20.0).
@@ -8,20 +8,22 @@ statement. Sources: odoo/addons/base/models/res_users.py, ir_config_parameter.py
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import os
 import re
 import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mooring.domain.model.secret import SecretValue
-from mooring.domain.work.database import DatabaseFinishInit
+from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseVerify
 from mooring.domain.work.errors import FinishInitFailed, NotInitialized
 from mooring.domain.work.names import lock_key
-from mooring.domain.work.results import FinishResult
+from mooring.domain.work.results import DatabaseFacts, FinishResult
 from mooring.drivers.postgres import Session
-from mooring.engine.inspect import is_table
+from mooring.engine.inspect import is_table, observe_database, verify_database
 from mooring.engine.marks import check_ours, fenced, observe_one, write_mark
 from mooring.engine.report import Reporter
 from mooring.engine.secret_files import load_secret
@@ -51,18 +53,33 @@ def ensure_finished(document: DatabaseFinishInit, report: Reporter) -> FinishRes
     """The task.
 
     Raises:
+        VerificationFailed: Odoo did not do what is expected; nothing was set.
         NotInitialized: there is no Odoo in the database.
         FinishInitFailed: the language is not loaded, the country unknown or the administrator gone; names all.
     """
-    report.progress("connect")
-    with open_session(document.connection, task=document.TASK, database=document.database) as session:
-        try:
-            keeper = open_session(document.connection, task=document.TASK)
-        except NOT_INTO_THIS_DATABASE:
-            keeper = session
-        with keeper:
-            keeper.lock(lock_key(document.instance), wait_s=document.fence.wait_s)
-            return _finish(session, document, report)
+    with ThreadPoolExecutor(1) as aside:
+        # Most of this task's time is the hash, which needs nothing of what else it does.
+        password = load_secret(document.admin_password_file) if document.admin_password_file else None
+        hashed = aside.submit(hash_password, password, os.urandom(16)) if password is not None else None
+        facts = _verify(document, report)
+        with open_session(document.connection, task=document.TASK, database=document.database) as session:
+            try:
+                keeper = open_session(document.connection, task=document.TASK)
+            except NOT_INTO_THIS_DATABASE:
+                keeper = session
+            with keeper:
+                keeper.lock(lock_key(document.instance), wait_s=document.fence.wait_s)
+                login, changed = _finish(session, document, report, password, hashed)
+    return FinishResult(
+        **{item.name: getattr(facts, item.name) for item in dataclasses.fields(facts)}, login=login, changed=changed
+    )
+
+
+def _verify(document: DatabaseFinishInit, report: Reporter) -> DatabaseFacts:
+    connection, database = document.connection, document.database
+    if not document.expect:
+        return observe_database(DatabaseInspect(connection, database), report)
+    return verify_database(DatabaseVerify(connection, database, document.expect, document.series), report)
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,13 @@ class _Found:
     password: str
 
 
-def _finish(session: Session, document: DatabaseFinishInit, report: Reporter) -> FinishResult:
+def _finish(
+    session: Session,
+    document: DatabaseFinishInit,
+    report: Reporter,
+    password: SecretValue | None,
+    hashed: Future[str] | None,
+) -> tuple[str, tuple[str, ...]]:
     if not is_table(session, "ir_module_module") or not is_table(session, "res_users"):
         raise NotInitialized(f"The database {document.database} holds no Odoo.")
     database = observe_one(session, document.database)
@@ -94,9 +117,11 @@ def _finish(session: Session, document: DatabaseFinishInit, report: Reporter) ->
         _set_language(session, document, found, changed)
         _set_country(session, document, found, changed)
         _set_login(session, document, found, changed)
+        if password is not None and hashed is not None:
+            _set_password(session, found, password, hashed, changed)
         if database and mark and database.mark != mark and database.owner == session.user:
             write_mark(session, document.database, mark)
-    return FinishResult(login=document.admin_login or found.login, changed=tuple(changed))
+    return document.admin_login or found.login, tuple(changed)
 
 
 def _find(session: Session, document: DatabaseFinishInit) -> _Found:
@@ -216,14 +241,18 @@ def _set_login(session: Session, document: DatabaseFinishInit, found: _Found, ch
             doing="set the login",
         )
         changed.append("login")
-    if document.admin_password_file:
-        password = load_secret(document.admin_password_file)
-        if not fits(password, found.password):
-            text = hash_password(password, os.urandom(16))
-            session.execute(
-                "UPDATE public.res_users SET password = %s WHERE id = %s", (text, found.user), doing="set the password"
-            )
-            changed.append("password")
+
+
+def _set_password(
+    session: Session, found: _Found, password: SecretValue, hashed: Future[str], changed: list[str]
+) -> None:
+    if not fits(password, found.password):
+        session.execute(
+            "UPDATE public.res_users SET password = %s WHERE id = %s",
+            (hashed.result(), found.user),
+            doing="set the password",
+        )
+        changed.append("password")
 
 
 def _ab64(data: bytes) -> str:

@@ -3,12 +3,15 @@
 
 A database is made under a building name, prepared there, and gets its name and its comment in one transaction: a kill at
 any point leaves either nothing under the final name or a whole database that says whose it is. It never takes over a
-database that names another instance, nor, unless asked, one with content that names none.
+database that names another instance, nor, unless asked, one with content that names none. What is in it is read as its
+owner: that proves the owner's password, and an administrator's session never reads what a tenant put there.
 """
 
 from __future__ import annotations
 
-from mooring.domain.work.database import DatabaseProvision
+import dataclasses
+
+from mooring.domain.work.database import DatabaseInspect, DatabaseProvision
 from mooring.domain.work.errors import (
     DatabaseInUse,
     DatabaseNotEmpty,
@@ -18,9 +21,10 @@ from mooring.domain.work.errors import (
 )
 from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside, lock_key
-from mooring.domain.work.results import ProvisionResult
+from mooring.domain.work.results import DatabaseFacts, ProvisionResult
 from mooring.drivers.postgres import SQL, Identifier, Literal, Session
 from mooring.engine.databases import when_free
+from mooring.engine.inspect import observe_database
 from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_one, write_mark
 from mooring.engine.prepare import ensure_extensions, ensure_schema, is_empty
 from mooring.engine.report import Reporter
@@ -69,7 +73,9 @@ def _ensure_created(document: DatabaseProvision, report: Reporter) -> ProvisionR
         else:
             report.progress("take", 2, 4)
             immutable = _take(session, document, found, mark)
-        return _result(document, session, role, created=found is None, marked=True, immutable=immutable)
+        report.progress("look", 3, 4)
+        facts = _look(document, report)
+        return _result(document, facts, role, created=found is None, marked=True, immutable=immutable)
 
 
 def _check_administrator(session: Session, document: DatabaseProvision) -> None:
@@ -171,7 +177,8 @@ def _ensure_existing(document: DatabaseProvision, report: Reporter) -> Provision
             if owns:
                 write_mark(inside, document.database, mark)
             role = RoleDone(created=False, password_set=False)
-            return _result(document, inside, role, created=False, marked=owns, immutable=immutable)
+            facts = _look(document, report)
+            return _result(document, facts, role, created=False, marked=owns, immutable=immutable)
 
 
 def _lock_elsewhere(document: DatabaseProvision, inside: Session) -> Session:
@@ -194,16 +201,23 @@ def _check_creates(inside: Session, document: DatabaseProvision) -> None:
         )
 
 
+def _look(document: DatabaseProvision, report: Reporter) -> DatabaseFacts:
+    owner = document.connection
+    if document.mode == "create":
+        owner = dataclasses.replace(owner, user=document.owner, password_file=document.owner_password_file)
+    return observe_database(DatabaseInspect(owner, document.database, document.series), report)
+
+
 def _result(
-    document: DatabaseProvision, session: Session, role: RoleDone, *, created: bool, marked: bool, immutable: bool
+    document: DatabaseProvision, facts: DatabaseFacts, role: RoleDone, *, created: bool, marked: bool, immutable: bool
 ) -> ProvisionResult:
     return ProvisionResult(
+        **{item.name: getattr(facts, item.name) for item in dataclasses.fields(facts)},
         created=created,
         role_created=role.created,
         password_set=role.password_set,
         marked=marked,
         unaccent_immutable=immutable,
-        server_version=session.version,
         database=document.database,
         owner=document.owner,
     )

@@ -12,7 +12,7 @@ from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
-from mooring.domain.operations.provision import INSPECT
+from mooring.domain.operations.provision import PROVISION
 from mooring.domain.operations.running import MARK
 from mooring.domain.operations.upgrade import COPIES, SWITCH
 from mooring.domain.work.errors import NoRoomLeft
@@ -102,7 +102,7 @@ def _provisioned(ledger: Ledger, accepted: Accepted, log: Sequence[StepRecord]) 
     if subject is None:
         return ledger
     found: Mapping[str, Any] = next(
-        (one.result for one in reversed(log) if one.step == INSPECT and isinstance(one.result, Mapping)), {}
+        (one.result for one in reversed(log) if one.step == PROVISION and isinstance(one.result, Mapping)), {}
     )
     settled = replace(
         ledger,

@@ -15,10 +15,9 @@ from mooring.domain.model.identity import Ref
 from mooring.domain.odoo.argv import argv_init
 from mooring.domain.operations.plan import Gone, Hold, OperationType, Plan, Step
 from mooring.domain.work.common import Fence
-from mooring.domain.work.database import DatabaseFinishInit, DatabaseVerify
+from mooring.domain.work.database import DatabaseFinishInit
 
 INSTALL = "install-modules"
-VERIFY = "verify-modules"
 FINISH = "finish"
 
 
@@ -32,7 +31,7 @@ def plan_init(
     language: str,
     base_url: str | None,
 ) -> Plan:
-    """Install, verify, finish. Installing again continues what a kill interrupted, so nothing is undone.
+    """Install, then verify and finish in one task. Installing again continues what a kill interrupted, so nothing is undone.
 
     Args:
         operation: the operation's document.
@@ -52,17 +51,13 @@ def plan_init(
         language=language,
         program=release.facts.program,
     )
-    verify = DatabaseVerify(
-        connection=owner_connection(subject),
-        database=subject.database,
-        expect=tuple(sorted({"base", *modules})),
-        series=release.facts.series,
-    )
     finish = DatabaseFinishInit(
         connection=owner_connection(subject),
         fence=Fence(operation_id, 1),
         instance=subject.identity.instance,
         database=subject.database,
+        expect=tuple(sorted({"base", *modules})),
+        series=release.facts.series,
         admin_password_file=USER_PASSWORD_FILE,
         language=language,
         country=subject.spec.init.country,
@@ -82,15 +77,8 @@ def plan_init(
                 attempts=2,
             ),
             Step(
-                VERIFY,
-                "Odoo's exit code proves nothing.",
-                owner_task(subject, task_stem(operation, VERIFY), verify),
-                hold,
-                attempts=2,
-            ),
-            Step(
                 FINISH,
-                "Password, language and address of a new instance are its own.",
+                "Odoo's exit code proves nothing; then password, language and address of a new instance are its own.",
                 owner_task(subject, task_stem(operation, FINISH), finish, admin_password=True),
                 hold,
                 attempts=2,

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Provision: role and empty database of a new instance, or its own retained ones taken back."""
+"""Provision: role and empty database of a new instance, or its own retained ones taken back. Pure."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from mooring.domain.instance.subject import Subject
 from mooring.domain.instance.tasks import (
@@ -20,14 +18,13 @@ from mooring.domain.work.common import Fence
 from mooring.domain.work.database import DatabaseInspect, DatabaseProvision
 
 PROVISION = "provision-database"
-INSPECT = "inspect-database"
 LOOK = "look-for-data"
 
 
 def plan_provision(
     operation: Ref, operation_id: str, subject: Subject, admin_user: str, *, adopt: bool, returning: bool = False
 ) -> Plan:
-    """Two steps, three for retained data; nothing to undo: an empty database of ours is taken up by the next attempt.
+    """One step, two for retained data; its result says what is there. Nothing to undo: an empty database is taken up again.
 
     Args:
         operation: the operation's document.
@@ -49,25 +46,17 @@ def plan_provision(
         mode="existing" if existing else "create",
         adopt=adopt,
         minimum_major=subject.release.odoo.postgres_min,
+        series=subject.release.facts.series,
     )
     task = owner_task(subject, stem, document) if existing else admin_task(subject, stem, document, owner_password=True)
-    inspect = DatabaseInspect(
-        connection=owner_connection(subject), database=subject.database, series=subject.release.facts.series
-    )
     hold = Hold(web=True, cron=True, reason="the database is being made")
-    step = Step(PROVISION, "Odoo needs a role and a database of its own.", task, hold, attempts=3)
-    look = Step(
-        INSPECT,
-        "A database that was retained is started, not initialized.",
-        owner_task(subject, task_stem(operation, INSPECT), inspect),
-        attempts=3,
-    )
-    steps = (step, replace(look, hold=hold))
+    reason = "Odoo needs a role and a database of its own; one that was retained is started, not initialized."
+    step = Step(PROVISION, reason, task, hold, attempts=3)
     if not returning:
-        return Plan(OperationType.PROVISION, steps)
+        return Plan(OperationType.PROVISION, (step,))
     # The owner's role may be gone, or have another password, until the administrator has seen to it.
-    needs = replace(inspect, connection=document.connection, needs_data=True)
+    needs = DatabaseInspect(document.connection, subject.database, series=document.series, needs_data=True)
     stem = task_stem(operation, LOOK)
     seek = owner_task(subject, stem, needs) if existing else admin_task(subject, stem, needs)
     first = Step(LOOK, "Retained data is taken back where it is; nothing is made in its place.", seek, hold, attempts=3)
-    return Plan(OperationType.PROVISION, (first, *steps))
+    return Plan(OperationType.PROVISION, (first, step))

@@ -30,7 +30,9 @@ class ServerCheck(Document):
 
 @dataclass(frozen=True)
 class DatabaseProvision(Document):
-    """Make the role and the empty database of an instance, or take back its own. Gives `ProvisionResult`.
+    """Make the role and the empty database of an instance, or take back its own, and see what is in it.
+
+    Gives `ProvisionResult`.
 
     Attributes:
         connection: an administrator's for mode `create`, the owner's for mode `existing`.
@@ -40,6 +42,7 @@ class DatabaseProvision(Document):
         mode: `create` makes role and database; `existing` needs no rights beyond the database and changes nothing else.
         adopt: also take a database without our comment that is not empty.
         minimum_major: lowest PostgreSQL major that serves.
+        series: fail when Odoo's tables are there and of another series; None takes any.
     """
 
     TASK: ClassVar[str] = "database-provision"
@@ -53,6 +56,7 @@ class DatabaseProvision(Document):
     mode: Literal["create", "existing"] = "create"
     adopt: bool = False
     minimum_major: int = 13
+    series: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse names and mixtures that cannot work.
@@ -105,9 +109,11 @@ class DatabaseVerify(Document):
 
 @dataclass(frozen=True)
 class DatabaseFinishInit(Document):
-    """Set what `odoo -i` cannot. Owner's connection; safe to repeat; gives `FinishResult`.
+    """Prove what `odoo -i` did, then set what it cannot. Owner's connection; safe to repeat; gives `FinishResult`.
 
     Attributes:
+        expect: modules that have to be installed before anything is set; empty sets without a proof.
+        series: the series that `base` then has to be of; None is any.
         admin_password_file: password of the first administrator (`base.user_admin`); None leaves it.
         admin_login: its login; None leaves it.
         language: code such as `fr_FR` for that user and the company; it has to be loaded; None leaves it.
@@ -123,6 +129,8 @@ class DatabaseFinishInit(Document):
     fence: Fence
     instance: str
     database: str
+    expect: tuple[str, ...] = ()
+    series: str | None = None
     admin_password_file: str | None = None
     admin_login: str | None = None
     language: str | None = None

@@ -33,28 +33,6 @@ class ServerFacts(Shape):
 
 
 @dataclass(frozen=True)
-class ProvisionResult(Shape):
-    """Result of `database-provision`.
-
-    Attributes:
-        created: this run made the database.
-        role_created: this run made the role.
-        password_set: this run set the role's password.
-        marked: the database carries our comment.
-        unaccent_immutable: Odoo may use `unaccent` in indexes.
-    """
-
-    created: bool
-    role_created: bool
-    password_set: bool
-    marked: bool
-    unaccent_immutable: bool
-    server_version: str
-    database: str
-    owner: str
-
-
-@dataclass(frozen=True)
 class ModuleFact(Shape):
     """One row of `ir_module_module`; `version` is empty while a module is not installed."""
 
@@ -74,15 +52,15 @@ class Mark(Shape):
 
 @dataclass(frozen=True)
 class DatabaseFacts(Shape):
-    """Result of `database-inspect` and `database-verify`.
+    """Result of `database-inspect` and `database-verify`, and part of those of `database-provision` and `database-finish-init`.
 
     Attributes:
         mark: our comment; None where there is none.
         empty: no table of a user's is in it; True where it does not exist.
         initialized: Odoo's `base` is installed.
         series: of `base`, such as `14.0`; None before.
-        modules: by name, all that this Odoo knows; in `database-inspect` those that are `uninstalled` or `uninstallable`
-            are left out.
+        modules: by name, all that this Odoo knows; those that are `uninstalled` or `uninstallable` are left out of
+            results.
         pending_modules: names of modules in a state `to …`, sorted.
         connections: sessions in this database besides the task's own.
     """
@@ -99,9 +77,30 @@ class DatabaseFacts(Shape):
     server_version: str = ""
 
 
-@dataclass(frozen=True)
-class FinishResult(Shape):
-    """Result of `database-finish-init`: the admin's login and the names of what this run changed."""
+@dataclass(frozen=True, kw_only=True)
+class ProvisionResult(DatabaseFacts):
+    """Result of `database-provision`: what the owner finds in the database in the end, and what this run did.
+
+    Attributes:
+        created: this run made the database.
+        role_created: this run made the role.
+        password_set: this run set the role's password.
+        marked: the database carries our comment.
+        unaccent_immutable: Odoo may use `unaccent` in indexes.
+    """
+
+    created: bool
+    role_created: bool
+    password_set: bool
+    marked: bool
+    unaccent_immutable: bool
+    database: str
+    owner: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishResult(DatabaseFacts):
+    """Result of `database-finish-init`: what Odoo left, the admin's login and the names of what this run changed."""
 
     login: str
     changed: tuple[str, ...]

@@ -19,7 +19,7 @@ from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
-from mooring.domain.operations.provision import INSPECT
+from mooring.domain.operations.provision import PROVISION
 from mooring.domain.operations.running import MARK
 from mooring.domain.operations.upgrade import SWITCH
 from mooring.domain.work.errors import NoRoomLeft, NotEnoughSpace
@@ -200,7 +200,7 @@ def test_stop_and_start_are_remembered(kind: OperationType, *, stopped: bool) ->
 )
 def test_provision_settles_where_and_what_and_takes_up_whole_data(found: Any, *, initialized: bool) -> None:
     done = accepted(OperationType.PROVISION)
-    after = finish(Ledger(), done, Finished("succeeded"), (record(INSPECT, found),), generation=1)
+    after = finish(Ledger(), done, Finished("succeeded"), (record(PROVISION, found),), generation=1)
     assert after.provisioned == place_of(done)
     assert (after.database, after.environment, after.owner_version) == ("default_shop", "Production", "v-owner")
     assert (after.initialized, after.runs) == (initialized, release().release.digest if initialized else "")
@@ -208,6 +208,6 @@ def test_provision_settles_where_and_what_and_takes_up_whole_data(found: Any, *,
 
 def test_provision_of_an_instance_that_runs_keeps_what_it_runs() -> None:
     before = ledger(runs=NEXT.release.digest)
-    found = record(INSPECT, {"initialized": True, "pendingModules": []})
+    found = record(PROVISION, {"initialized": True, "pendingModules": []})
     after = finish(before, accepted(OperationType.PROVISION), Finished("succeeded"), (found,), generation=1)
     assert after.runs == NEXT.release.digest
