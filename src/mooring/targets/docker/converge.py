@@ -8,7 +8,9 @@ old. A move that is interrupted leaves something that the next pass sees as miss
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +32,7 @@ from mooring.targets.errors import Foreign, HostTaken, NameTaken, NoSuchObject, 
 Fill = Callable[[File], bytes]
 Secret = Callable[[SecretKey], bytes]
 _PORT_TRIES = 20
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,23 @@ class Converger:
         _refuse(want, moves)
         if any(move.verb in {"create", "replace"} and not move.wait for move in moves):
             self._check_secrets(want)
-        return tuple(move.change for move in moves if not move.wait and self._do(want, move))
+        return tuple(move.change for move, changed in self._carry_out(want, moves) if changed)
+
+    def _carry_out(self, want: Desired, moves: Sequence[Move]) -> Iterator[tuple[Move, bool]]:
+        """In order; replicas that are made one after the other side by side: the engine takes its time to start each.
+
+        Of those all are tried before the first one's fault is raised.
+        """
+        now = [move for move in moves if not move.wait]
+        while now:
+            group = list(itertools.takewhile(lambda move: move.verb == "create", now)) or now[:1]
+            del now[: len(group)]
+            if len(group) == 1:
+                yield group[0], self._do(want, group[0])
+                continue
+            with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="create") as pool:
+                carried = [(move, pool.submit(self._do, want, move)) for move in group]
+            yield from ((move, future.result()) for move, future in carried)
 
     def fill(self, file: File) -> bytes:
         """The content of a file, its slots filled."""
