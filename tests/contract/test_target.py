@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.observed import Found
 from mooring.domain.model.release import Release
 from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.errors import MooringError
 from mooring.targets.errors import Foreign, NotRunning, TaskBusy
 from tests.contract.target_bench import (
     Bench,
@@ -54,6 +56,14 @@ async def test_converge_from_nothing_makes_everything_and_diff_is_empty(bench: B
     assert seen.workload("web").ready == 2
     assert seen.volumes["filestore"].identity == bench.identity
     assert bench.target.diff(want, seen) == type(bench.target.diff(want, seen))()
+
+
+async def test_roles_that_are_missing_are_made_although_one_of_them_cannot_be(bench: Bench) -> None:
+    lost = replace(workload(bench, "cron"), image=replace(bench.release, reference=f"sha256:{'0' * 64}"))
+    want = desired(bench, lost, workload(bench), volumes=(Volume("filestore"),))
+    with contextlib.suppress(MooringError):  # a simulated image cannot be lost
+        await bench.target.converge(want, await bench.target.observe(bench.ref))
+    assert (await bench.target.observe(bench.ref)).workload("web").replicas
 
 
 async def test_diff_before_converge_names_what_converge_does(bench: Bench) -> None:

@@ -127,6 +127,11 @@ def test_server_check_with_a_missing_secret_names_the_file(server: Server) -> No
 
 # Provision
 
+MODULES = (
+    "CREATE TABLE ir_module_module (name text, state text, latest_version text);"
+    "INSERT INTO ir_module_module VALUES ('base', 'installed', '14.0.1.3'), ('sale', 'to install', '14.0.1.0');"
+)
+
 
 def test_provision_of_nothing_makes_a_database_as_odoo_wants_it(shop: Shop) -> None:
     made = done(shop.provision())
@@ -147,6 +152,29 @@ def test_provision_of_nothing_makes_a_database_as_odoo_wants_it(shop: Shop) -> N
     own("CREATE INDEX ON place USING gin (name gin_trgm_ops)")
     rights = "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
     assert own(rights) == [(False, False, False)]
+
+
+def test_provision_says_what_its_owner_finds_in_the_database(shop: Shop) -> None:
+    made = done(shop.provision())
+    assert (made["exists"], made["empty"], made["initialized"], made["modules"]) == (True, True, False, {})
+    assert made["mark"]["instance"] == shop.instance
+    shop.server.query(MODULES, database=shop.name, user=shop.name, password=shop.password)
+    again = done(shop.provision(series="14.0"))
+    assert (again["initialized"], again["series"], again["pendingModules"]) == (True, "14.0", ["sale"])
+    refused(shop.provision(series="15.0"), "MOOR-428")
+
+
+def test_provision_reads_what_a_tenant_made_as_the_tenant(shop: Shop) -> None:
+    done(shop.provision())
+    trap = MODULES + (
+        "CREATE TYPE public.word AS (text text);"
+        "CREATE FUNCTION public.who(public.word) RETURNS text LANGUAGE sql AS 'SELECT current_user::text';"
+        "CREATE CAST (public.word AS text) WITH FUNCTION public.who(public.word) AS ASSIGNMENT;"
+        "ALTER TABLE ir_module_module ALTER state TYPE public.word USING ROW(state)::public.word;"
+    )
+    shop.server.query(trap, database=shop.name, user=shop.name, password=shop.password)
+    modules = done(shop.provision())["modules"]
+    assert {fact["state"] for fact in modules.values()} == {shop.name}
 
 
 def test_provision_twice_changes_nothing_more(shop: Shop) -> None:

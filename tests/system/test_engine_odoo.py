@@ -129,6 +129,17 @@ def test_finish_init_with_what_is_not_there_names_all_and_changes_nothing(server
     assert rows == []
 
 
+def test_finish_init_proves_what_odoo_did_before_it_sets_anything(server: Server) -> None:
+    document = finish(server, base_url="https://unproved.example")
+    fault = refused(dataclasses.replace(document, expect=("base", "sael"), series="14.0"), "MOOR-428")
+    assert "Module sael is unknown" in fault["details"]
+    assert (
+        server.query("SELECT 1 FROM ir_config_parameter WHERE value = 'https://unproved.example'", database=NAME) == []
+    )
+    made = done(dataclasses.replace(document, expect=("base", "web"), series="14.0"))
+    assert (made["initialized"], made["series"], made["login"]) == (True, "14.0", "boss")
+
+
 def test_finish_init_of_no_odoo_is_refused(server: Server, tmp_path: Path) -> None:
     document = dataclasses.replace(finish(server), connection=server.connection(), database="postgres")
     refused(document, "MOOR-429")
