@@ -21,6 +21,7 @@ from mooring.drivers.locks import AgentLock, Holder, InstanceLock
 from mooring.errors import MooringError, Retry, TimeoutExceeded
 
 TROUBLE_PATIENCE_S = 60.0
+AT_ONCE_S = 0.01
 
 
 async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float, live: bool = True) -> Pass:
@@ -92,7 +93,7 @@ async def _execute(services: Services, ref: Ref, *, until: float, live: bool) ->
             return result
         _check_time(services, ref, until)
         with contextlib.suppress(MooringError):  # the next pass meets it again, and says it
-            await rest(services, ref, seconds=result.requeue_s or 0.05)
+            await rest(services, ref, seconds=max(result.requeue_s or 0.0, AT_ONCE_S))
 
 
 async def _look(services: Services, ref: Ref) -> Pass | None:

@@ -72,7 +72,6 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     await _supersede(services, work)
     barrier = any(needs_live(one) for one in work.running)
     seen = await _look(services, work, live=live or barrier)
-    held = _merge([hold_of(one) for one in work.running] + _standing_holds(work))
     snapshot = snapshot_of(work, seen, pending=False)
     goal = output(next_state(work.ledger.state, snapshot))
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
@@ -80,7 +79,10 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     idle = all(one.stuck or one.type in READS for one in work.running)
     if idle and await begin(services, work, seen, asked=asked, intact=snapshot.data_present):
         await save_ledger(services, work, work.ledger)  # what a release is, is asked once
-        return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
+        work.operations = await ops.list_operations(services, doc.ref)
+        if all(one.stuck for one in work.running):  # it was refused
+            return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
+    held = _merge([hold_of(one) for one in work.running] + _standing_holds(work))
     pending = removed = False
     try:
         desired = desired_of(work, asked_web=goal.web, asked_cron=goal.cron, held=held)

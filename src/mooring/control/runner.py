@@ -156,9 +156,15 @@ async def run_moves(
                 services.emit(step_event(instance, plan, record))
                 if record.task and record.state not in ("intended", "undoing"):
                     await services.target.forget(record.task)
-                if hold(plan, operation.log) != before or record.step == REMOVE_OBJECTS:
+                changed = hold(plan, operation.log) != before
+                if (changed and not _over(plan, operation, seen, services)) or record.step == REMOVE_OBJECTS:
                     return Advance(operation, accepted, ledger)
     return Advance(operation, accepted, ledger, wait_s=0.1)
+
+
+def _over(plan: Plan, operation: Operation, seen: Seen, services: Services) -> bool:
+    """Whether nothing is left to do but to say how it ended: then no hold has to be carried out first."""
+    return isinstance(advance(plan, operation.log, seen, services.clock.now()), Finished)
 
 
 async def _append(services: Services, operation: Operation, record: StepRecord) -> Operation:

@@ -14,9 +14,9 @@ from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.advance import current_task
 
-LOOK_S = 0.1
+LOOK_S = 0.05
 PASS_S = 1.5
-SOON_S = 0.2
+SOON_S = 0.1
 
 
 async def rest(services: Services, ref: Ref, *, seconds: float) -> None:

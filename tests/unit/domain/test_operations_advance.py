@@ -370,6 +370,18 @@ def test_gone_waits_for_a_live_look(seen: Seen) -> None:
     assert move.live
 
 
+@pytest.mark.parametrize("action", [pytest.param(GONE, id="gone"), pytest.param(READY, id="ready")])
+@pytest.mark.parametrize(
+    ("after", "at_once"), [pytest.param(-SOON, True, id="before the step"), pytest.param(SOON, False, id="after it")]
+)
+def test_barrier_looks_again_at_once_only_where_its_look_was_before_the_step(
+    action: Gone | Ready, after: timedelta, *, at_once: bool
+) -> None:
+    move = _at_barrier(action, _seen(replace(UP, ready=False), after=after))
+    assert isinstance(move, Wait)
+    assert (move.seconds == 0.0) is at_once
+
+
 def test_gone_live_and_newer_and_empty_is_done() -> None:
     move = _at_barrier(GONE, _seen(after=SOON))
     assert isinstance(move, Record)

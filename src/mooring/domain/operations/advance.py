@@ -68,7 +68,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do but to look again: live when a barrier needs it."""
+    """Nothing to do but to look again: live when a barrier needs it, at once when the last look was before the step."""
 
     reason: str
     seconds: float = POLL_S
@@ -267,7 +267,8 @@ def _carry_out(
             if now - last.at > step.deadline:
                 what = ", ".join(left) or ("changes that are not carried out" if seen.pending else "unknown")
                 return record(failed, _too_slow(step, f"still there: {what}").to_json())
-            return Wait(f"{', '.join(roles)} stop", live=True)
+            looked = seen.observed.live and _newer(seen, last)
+            return Wait(f"{', '.join(roles)} stop", seconds=POLL_S if looked else 0.0, live=True)
         case Ready(counts):
             fresh = _newer(seen, last) and not seen.pending  # else what is seen is about to be replaced
             counts = tuple((role, _wanted(seen, role, count)) for role, count in counts)
@@ -281,7 +282,8 @@ def _carry_out(
             what = ", ".join(waiting) or "changes"
             if now - last.at > step.deadline:
                 return record(failed, _too_slow(step, f"not ready: {what}").to_json())
-            return Wait(f"{what} not ready yet", live=not _newer(seen, last))
+            newer = _newer(seen, last)
+            return Wait(f"{what} not ready yet", seconds=POLL_S if newer else 0.0, live=not newer)
         case RemoveVolumes():
             return record(done) if seen.purged else Purge()
         case Note():

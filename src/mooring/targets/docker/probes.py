@@ -37,7 +37,10 @@ class Probes:
 
     def check(self, containers: Sequence[Mapping[str, Any]], *, live: bool) -> dict[str, bool]:
         """Name of each running container and whether it is ready."""
-        return dict(self._pool.map(lambda item: self._one(item, live=live), containers))
+        answers = dict(self._pool.map(lambda item: self._one(item, live=live), containers))
+        # While one took its time to answer, another that did not serve yet may have begun to.
+        again = [item for item in containers if not answers[str(item["Name"]).lstrip("/")]]
+        return answers | dict(self._pool.map(lambda item: self._one(item, live=False), again))
 
     def close(self) -> None:
         """Release the threads; waits for probes that run."""

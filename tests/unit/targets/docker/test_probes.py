@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -76,6 +77,27 @@ def test_probe_of_one_that_serves_is_not_asked_again_within_two_seconds(
 
     assert ready(probes)
     assert answers.asked == 1
+
+
+def test_probe_of_one_that_begins_to_serve_while_another_answers_is_seen_in_the_same_look(clock: SimClock) -> None:
+    slow_ended = threading.Event()
+
+    class Two:
+        """The first answers no at once, and yes when the second has answered."""
+
+        podman = False
+
+        def run(self, name: str, argv: Sequence[str], **_: Any) -> tuple[int, str]:
+            if name == "1":
+                return (0 if slow_ended.is_set() else 1), ""
+            clock.advance(1.0)
+            slow_ended.set()
+            return 0, ""
+
+    both = [BOX, BOX | {"Id": "2", "Name": "/shop-cron-0"}]
+    probes = Probes(cast("Engine", Two()), clock)
+    assert probes.check(both, live=True) == {"shop-web-0": True, "shop-cron-0": True}
+    probes.close()
 
 
 @pytest.mark.parametrize(
