@@ -74,9 +74,11 @@ async def _remove_server(services: Services, where: Ref, doc: Document, *, purge
         # A pass that keeps the server in shape would make again what goes here; it never lasts long.
         while lock.try_acquire(command="delete", now=services.clock.now()) is not None:
             await services.clock.sleep(0.2)
-        while services.target.diff(wanted, seen := await services.target.observe(where, live=True)):
+        seen = await services.target.observe(where, live=True)
+        while services.target.diff(wanted, seen) or seen.tasks:  # a task that still runs would outlive its record
             await services.target.converge(wanted, seen)
             await services.clock.sleep(0.3)
+            seen = await services.target.observe(where, live=True)
         if purge:
             await services.target.remove_volumes(where, doc.id)
             await _forget_secret(services, server_secret(where))
