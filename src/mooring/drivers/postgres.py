@@ -30,6 +30,7 @@ Literal = sql.Literal
 Query = LiteralString | sql.SQL | sql.Composed
 CONNECT_TIMEOUT_S = 10
 _POLL_S = 0.5
+_STREAM_ROWS = 5000
 
 
 def connect(connection: Connection, *, database: str, task: str, password: SecretValue | None) -> Session:
@@ -46,14 +47,27 @@ def connect(connection: Connection, *, database: str, task: str, password: Secre
     """
     try:
         link = psycopg.connect(
-            _conninfo(connection, database, task), password=password.reveal() if password else None, autocommit=True
+            render_conninfo(connection, database, task),
+            password=password.reveal() if password else None,
+            autocommit=True,
         )
     except psycopg.Error as fault:
         raise connect_fault(str(fault), connection, database) from None
     return Session(link, connection)
 
 
-def _conninfo(connection: Connection, database: str, task: str) -> str:
+def render_conninfo(
+    connection: Connection, database: str, task: str, *, passfile: str = "/dev/null", **more: str
+) -> str:
+    """Libpq's connection string, for our own sessions and for PostgreSQL's programs. No password is in it.
+
+    Args:
+        connection: where and as whom.
+        database: which database.
+        task: shown in `pg_stat_activity` as `mooring/TASK`.
+        passfile: path of a 0600 file in pgpass format, for programs.
+        more: further parameters of libpq, such as `options`.
+    """
     return make_conninfo(
         host=connection.host,
         port=connection.port,
@@ -62,13 +76,14 @@ def _conninfo(connection: Connection, database: str, task: str) -> str:
         sslmode=connection.sslmode,
         sslrootcert=connection.sslrootcert_file or ("system" if connection.sslmode == "verify-full" else None),
         # No file and no variable of this machine takes part in who connects where.
-        passfile="/dev/null",
+        passfile=passfile,
         gssencmode="disable",
         connect_timeout=CONNECT_TIMEOUT_S,
         application_name=f"mooring/{task}",
         client_encoding="UTF8",
         keepalives_idle=30,
         tcp_user_timeout=60_000,
+        **more,
     )
 
 
@@ -125,6 +140,30 @@ class Session:
         """All statements inside, or none."""
         with self._typed("end a transaction"), self._link.transaction():
             yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[str]:
+        """Read one state of the database inside; the name by which `pg_dump --snapshot` reads the same one.
+
+        Raises:
+            MooringError: a typed error; see `postgres_faults`.
+        """
+        with self.transaction():
+            self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", doing="read one state")
+            if self.major >= 17:
+                self.execute("SET LOCAL transaction_timeout = 0", doing="read one state")
+            yield str(self.value("SELECT pg_export_snapshot()", doing="export the snapshot"))
+
+    def stream(self, query: Query, *, doing: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query through a cursor on the server, inside a transaction; memory does not grow with them.
+
+        Raises:
+            MooringError: a typed error; see `postgres_faults`.
+        """
+        with self._typed(doing), self._link.cursor(name="mooring_stream") as cursor:
+            cursor.itersize = _STREAM_ROWS
+            cursor.execute(query)
+            yield from cursor
 
     def encrypt_password(self, password: SecretValue, user: str) -> str:
         """A SCRAM-SHA-256 verifier, made here: the password itself never travels in a statement or a log."""

@@ -13,7 +13,7 @@ from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside
 from mooring.domain.work.results import ReturnResult
 from mooring.drivers.postgres import SQL, Identifier, Session
-from mooring.engine.databases import ensure_absent, when_free
+from mooring.engine.databases import ensure_absent, ensure_disconnected, when_free
 from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_one, write_mark
 from mooring.engine.report import Reporter
 
@@ -42,7 +42,15 @@ def ensure_returned(document: DatabaseReturn, report: Reporter) -> ReturnResult:
             report.progress("swap", 0, 2)
             _ensure_previous_absent(session, document, previous)
             back = DataMark(document.instance, "current", mark.operation, mark.steps, at=now(), returned=operation)
-            _swap(session, document, current=current, safety=safety, previous=previous, back=back)
+            swap_in(
+                session,
+                current,
+                safety.name,
+                database=document.database,
+                previous=previous,
+                mark=back,
+                wait_s=document.fence.wait_s,
+            )
         elif mark.returned != operation:
             raise SafetyCopyMissing(f"There is no safety copy of {document.database} of operation {operation}.")
         report.progress("clean", 1, 2)
@@ -61,38 +69,55 @@ def _ensure_previous_absent(session: Session, document: DatabaseReturn, previous
         ensure_absent(session, previous)
 
 
-def _swap(
+def swap_in(
     session: Session,
-    document: DatabaseReturn,
-    *,
     current: Database | None,
-    safety: Database,
+    incoming: str,
+    *,
+    database: str,
     previous: str,
-    back: DataMark,
+    mark: DataMark,
+    wait_s: float,
 ) -> None:
+    """Give another database the instance's name; both names and both comments change in one transaction.
+
+    Args:
+        session: holds the instance's lock.
+        current: what has the name now; None for nothing.
+        incoming: what gets it; nobody needs it.
+        database: the name.
+        previous: the name that `current` gets, and its role; nothing has it.
+        mark: the comment of what has the name then.
+        wait_s: seconds to go on ending the sessions that are in the way.
+
+    Raises:
+        DatabaseInUse: they could not be ended; nothing was changed.
+    """
+
     def rename(old: str, new: str) -> None:
         query = SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new))
         session.execute(query, doing=f"rename {old} to {new}")
 
     def swap() -> None:
+        ensure_disconnected(session, incoming)
         with session.transaction():
             if current is not None:
                 rename(current.name, previous)
-                write_mark(session, previous, DataMark(document.instance, "previous", back.operation, at=back.at))
+                write_mark(session, previous, DataMark(mark.instance, "previous", mark.operation, at=mark.at))
                 _accept(session, previous, accept=False)
-            rename(safety.name, document.database)
-            write_mark(session, document.database, back)
-            _accept(session, document.database, accept=True)
+            rename(incoming, database)
+            write_mark(session, database, mark)
+            _accept(session, database, accept=True)
 
     if current is None:
-        swap()
+        when_free(session, incoming, swap, wait_s=wait_s, disconnect=True)
         return
     _accept(session, current.name, accept=False)
     try:
-        when_free(session, current.name, swap, wait_s=document.fence.wait_s, disconnect=True)
+        when_free(session, current.name, swap, wait_s=wait_s, disconnect=True)
     except DatabaseInUse:
         if current.open:
-            _accept(session, document.database, accept=True)
+            _accept(session, database, accept=True)
         raise
 
 

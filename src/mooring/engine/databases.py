@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from mooring.domain.work.errors import DatabaseInUse
-from mooring.drivers.postgres import SQL, Identifier, Session
+from mooring.domain.work.errors import DatabaseInUse, SqlFailed
+from mooring.drivers.postgres import SQL, Identifier, Literal, Session
 
 _RETRY_S = 0.3
+# What a server says of a locale that it does not know: wrong_object_type, invalid_parameter_value.
+_BAD_LOCALE = ("42809", "22023")
 
 
 def list_sessions(session: Session, name: str) -> list[str]:
@@ -64,6 +66,34 @@ def when_free(session: Session, name: str, action: Callable[[], None], *, wait_s
             time.sleep(_RETRY_S)
         else:
             return
+
+
+def create_database(session: Session, name: str, *, owner: str, locales: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Make an empty database in UTF-8; the locale that it got.
+
+    Args:
+        session: an administrator's.
+        name: nothing has it.
+        owner: role that owns it.
+        locales: pairs of LC_COLLATE and LC_CTYPE, tried in this order until the server knows one.
+
+    Raises:
+        SqlFailed: it knows none of them, or something else is in the way.
+    """
+    candidates = tuple(dict.fromkeys(locales))
+    # Before 15 there was no other provider than libc, and no word for it.
+    provider = SQL(" LOCALE_PROVIDER libc" if session.major >= 15 else "")
+    words = "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE {} LC_CTYPE {}"
+    for collate, ctype in candidates:
+        query = SQL(words).format(Identifier(name), Identifier(owner), Literal(collate), Literal(ctype)) + provider
+        try:
+            session.execute(query, doing=f"create the database {name} with LC_COLLATE {collate}, LC_CTYPE {ctype}")
+        except SqlFailed as fault:
+            if fault.state not in _BAD_LOCALE or (collate, ctype) == candidates[-1]:
+                raise
+        else:
+            return collate, ctype
+    raise ValueError("no locale to try")
 
 
 def ensure_absent(session: Session, name: str) -> bool:

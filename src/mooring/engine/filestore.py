@@ -51,7 +51,7 @@ def ensure_safety_copy(document: FilestoreSafetyCopy, report: Reporter) -> Files
         remove_tree(copy.with_name(f"{copy.name}.building"))
         for path in older:
             report.progress(f"drop {path.name}")
-            _drop(path)
+            drop_folder(volume, path)
         try:
             done = _copy(volume, copy, report)
         except OSError as fault:
@@ -72,17 +72,17 @@ def ensure_returned(document: FilestoreReturn, report: Reporter) -> FilestoreRet
     with locked_volume(volume, report, instance=document.instance, fence=document.fence, task=document.TASK) as mark:
         operation = document.fence.operation
         copy, previous = volume.copy("safety", operation), volume.copy("previous", operation)
-        returned = _is_folder(copy)
+        returned = is_folder(copy)
         if returned:
             report.progress("swap")
-            _swap(volume, copy, previous)
+            swap_folders(volume, copy, previous)
             write_volume_mark(volume, replace(mark, returned=operation))
-            _drop(copy)
+            drop_folder(volume, copy)
         elif mark.returned != operation:
             raise SafetyCopyMissing(f"There is no safety copy of the filestore of operation {operation}.")
         if not document.keep:
-            _drop(previous)
-        kept = str(previous.relative_to(volume.data)) if _is_folder(previous) else None
+            drop_folder(volume, previous)
+        kept = str(previous.relative_to(volume.data)) if is_folder(previous) else None
         return FilestoreReturnResult(returned=returned, previous=kept)
 
 
@@ -97,7 +97,7 @@ def ensure_dropped(document: FilestoreDrop, report: Reporter) -> FilestoreDropRe
         removed: list[str] = []
         for path in _meant(volume, document):
             report.progress(f"drop {path.name}")
-            if _drop(path):
+            if drop_folder(volume, path):
                 removed.append(str(path.relative_to(volume.data)))
         if "current" in document.roles and os.path.lexists(volume.current):
             report.progress("drop the filestore")
@@ -115,7 +115,7 @@ def _copy(volume: Volume, copy: Path, report: Reporter) -> Copied:
     remove_tree(building)
     building.mkdir(mode=0o700)
     done = Copied()
-    if _is_folder(volume.current):
+    if is_folder(volume.current):
         report.progress("copy")
         done = copy_tree(volume.current, building / "filestore", said=lambda files: report.progress("copy", files))
     else:
@@ -126,11 +126,20 @@ def _copy(volume: Volume, copy: Path, report: Reporter) -> Copied:
     return done
 
 
-def _swap(volume: Volume, copy: Path, previous: Path) -> None:
-    """Two renames: current aside, the copy's folder into its place. The copy without its folder means that both are done."""
+def swap_folders(volume: Volume, copy: Path, previous: Path) -> None:
+    """Two renames: current aside, the copy's folder into its place. The copy without its folder means that both are done.
+
+    Args:
+        volume: with its lock.
+        copy: a folder with `filestore/` in it.
+        previous: gets what is current, as its `filestore/`.
+
+    Raises:
+        FilestoreFailed: neither a current nor a copy's folder is there.
+    """
     inside = copy / "filestore"
-    if _is_folder(inside):
-        if _is_folder(volume.current):
+    if is_folder(inside):
+        if is_folder(volume.current):
             if not previous.exists():
                 previous.mkdir(mode=0o700)
             # Where a kill came after the first rename, something may have written since; it is kept beside the other.
@@ -138,7 +147,7 @@ def _swap(volume: Volume, copy: Path, previous: Path) -> None:
             rename(volume.current, previous / next(name for name in names if not os.path.lexists(previous / name)))
         volume.current.parent.mkdir(mode=0o700, exist_ok=True)
         rename(inside, volume.current)
-    if not _is_folder(volume.current):
+    if not is_folder(volume.current):
         raise FilestoreFailed(f"Neither {volume.current} nor its safety copy is there.")
 
 
@@ -150,22 +159,24 @@ def _meant(volume: Volume, document: FilestoreDrop) -> list[Path]:
             named = [(path, path.name.removeprefix(f"{role}-")) for path in paths]
             found += [path for path, of in named if document.operation in (None, of) and of != document.spare]
     if "building" in document.roles:
-        found += sorted(volume.home.glob("*.building"))
+        found += [*sorted(volume.home.glob("*.building")), *volume.copies("building")]
+        found += volume.restored(document.instance, document.operation)
     return found
 
 
-def _drop(path: Path) -> bool:
-    """Out of the way by one rename, then removed: a kill in between leaves nothing that looks whole."""
+def drop_folder(volume: Volume, path: Path) -> bool:
+    """Out of the way by one rename, then removed: a kill in between leaves nothing that looks whole. Whether it was there."""
     if not os.path.lexists(path):
         return False
-    aside = path.with_name(f"{path.name}.dropping")
+    aside = volume.home / f"{path.name}.dropping"
     remove_tree(aside)
     rename(path, aside)
     remove_tree(aside)
     return True
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and no link to one."""
     return path.is_dir() and not path.is_symlink()
 
 

@@ -17,13 +17,12 @@ from mooring.domain.work.errors import (
     DatabaseNotEmpty,
     RightsMissing,
     ServerReadOnly,
-    SqlFailed,
 )
 from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside, lock_key
 from mooring.domain.work.results import DatabaseFacts, ProvisionResult
-from mooring.drivers.postgres import SQL, Identifier, Literal, Session
-from mooring.engine.databases import when_free
+from mooring.drivers.postgres import SQL, Identifier, Session
+from mooring.engine.databases import create_database, when_free
 from mooring.engine.inspect import observe_database
 from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_one, write_mark
 from mooring.engine.prepare import ensure_extensions, ensure_schema, is_empty
@@ -35,7 +34,6 @@ from mooring.engine.server import NOT_INTO_THIS_DATABASE, check_version, is_read
 
 # Sorting by bytes, as Odoo wants it; letters beyond ASCII still have upper and lower case, which LC_CTYPE C would lose.
 _CTYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8")
-_BAD_LOCALE = ("42809", "22023")
 
 
 def ensure_database(document: DatabaseProvision, report: Reporter) -> ProvisionResult:
@@ -120,19 +118,7 @@ def _create_empty(session: Session, name: str, owner: str) -> None:
     own = session.value(
         "SELECT datctype FROM pg_database WHERE datname = 'template0'", doing="read the server's locale"
     )
-    candidates = tuple(dict.fromkeys((*_CTYPES, str(own or "C"))))
-    # Before 15 there was no other provider than libc, and no word for it.
-    provider = SQL(" LOCALE_PROVIDER libc" if session.major >= 15 else "")
-    words = "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE {}"
-    for ctype in candidates:
-        query = SQL(words).format(Identifier(name), Identifier(owner), Literal(ctype)) + provider
-        try:
-            session.execute(query, doing=f"create the database {name} with LC_CTYPE {ctype}")
-        except SqlFailed as fault:
-            if fault.state not in _BAD_LOCALE or ctype == candidates[-1]:
-                raise
-        else:
-            return
+    create_database(session, name, owner=owner, locales=[("C", ctype) for ctype in (*_CTYPES, str(own or "C"))])
 
 
 def _take(session: Session, document: DatabaseProvision, found: Database, mark: DataMark) -> bool:

@@ -128,7 +128,7 @@ def _copy(
 
     def publish() -> None:
         with session.transaction():
-            _copy_settings(session, source.name, building)
+            copy_settings(session, source.name, building)
             session.execute(
                 SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(building)), doing="close the copy"
             )
@@ -141,7 +141,7 @@ def _copy(
     when_free(session, building, publish, wait_s=30, disconnect=True)
 
 
-def _copy_settings(session: Session, source: str, copy: str) -> None:
+def copy_settings(session: Session, source: str, copy: str) -> None:
     """What belongs to a database and is not copied from a template: who may connect, and its settings."""
     session.execute(
         SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(Identifier(copy)), doing="close the copy"

@@ -7,6 +7,7 @@ a file system without, too many), the content is copied, by the file system itse
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -109,6 +110,17 @@ def sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_all(folder: Path) -> None:
+    """Have everything of the file system that holds `folder` on disk: for many files at once, syncfs(2)."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(handle)
 

@@ -5,6 +5,7 @@
 .mooring/volume.json       the mark: instance, operation, attempts, the operation whose copy was returned
 .mooring/safety-OP/        a whole copy: `filestore/` (empty where there was none) and `copy.json`
 .mooring/previous-OP/      what was current before a return: `filestore/`
+.mooring/building-OP/      what a swap puts in place: `filestore/`
 .mooring/*.building        a copy in the making
 .mooring/*.dropping        on its way out
 """
@@ -24,6 +25,7 @@ from pathlib import Path
 from mooring.domain.work.common import Fence
 from mooring.domain.work.errors import FilestoreFailed, FilestoreForeign, LockHeld
 from mooring.domain.work.mark import DataMark, decide_fence, parse_mark, render_mark
+from mooring.domain.work.names import beside
 from mooring.engine.report import Reporter
 from mooring.engine.tree import remove_tree, sync, write_file
 
@@ -56,6 +58,13 @@ class Volume:
     def copy(self, role: str, operation: str) -> Path:
         """Folder of a copy in `role`."""
         return self.home / f"{role}-{operation}"
+
+    def restored(self, instance: str, operation: str | None) -> list[Path]:
+        """Filestores that were restored beside Odoo's own, under the names of their databases; of one operation, or all."""
+        if operation is not None:
+            path = self.current.parent / beside(instance, role="building", operation=operation)
+            return [path] if os.path.lexists(path) else []
+        return sorted(self.current.parent.glob("mooring_building_*"))
 
     def copies(self, role: str) -> list[Path]:
         """Whole copies in `role`, of every operation."""
