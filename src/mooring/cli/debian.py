@@ -19,6 +19,8 @@ from mooring.cli.service import run_program
 from mooring.drivers import host
 
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
+# A tree that is thrown away if anything fails need not survive a power cut file by file (dpkg(1), DPKG_FORCE).
+UNSAFE_IO = {"DPKG_FORCE": "unsafe-io"}
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # What a file system has for its packages alone, and an image does not need.
 _CLEARED = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/man", "usr/share/doc", "usr/share/locale")
@@ -63,7 +65,7 @@ def debian_tree(suite: str, packages: Sequence[str]) -> Iterator[IO[bytes]]:
         mirror = [one] if (one := _mirror()) else []
         run_program(
             ["debootstrap", "--variant=minbase", f"--keyring={_KEYRING}", include, suite, str(tree), *mirror],
-            env=QUIET,
+            env=QUIET | UNSAFE_IO,
         )
         for name in _CLEARED:
             shutil.rmtree(tree / name, ignore_errors=True)

@@ -7,15 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mooring.cli.errors import NoServiceManager, NotRoot, SetupFailed
 from mooring.drivers.files import write_file
+from mooring.drivers.locks import AgentLock
+from mooring.drivers.state import StateDir
 
 UNIT = "mooring-agent.service"
 UNIT_PATH = Path("/etc/systemd/system") / UNIT
 TIMEOUT_S = 900
+AGENT_START_S = 60.0
 ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 
 _UNIT = """\
@@ -91,8 +95,8 @@ def systemd_runs() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
-def service_runs(unit: str) -> bool:
-    """Whether the service is installed with this text, starts with the machine, and runs."""
+def service_runs(unit: str, home: Path) -> bool:
+    """Whether the service is installed with this text, starts with the machine, and its agent runs."""
     if not UNIT_PATH.exists() or UNIT_PATH.read_text(encoding="utf-8") != unit:
         return False
     for question in ("is-enabled", "is-active"):
@@ -100,7 +104,7 @@ def service_runs(unit: str) -> bool:
             run_program(["systemctl", "--quiet", question, UNIT])
         except SetupFailed:
             return False  # the exit code is the answer
-    return True
+    return AgentLock(StateDir.open(home).locks).holder() is not None
 
 
 def install_service(unit: str) -> Iterator[str]:
@@ -127,6 +131,28 @@ def install_service(unit: str) -> Iterator[str]:
     else:
         yield f"{UNIT_PATH} is as it should be; starting {UNIT} if it does not run."
         run_program(["systemctl", "enable", "--now", UNIT])
+
+
+def wait_for_agent(home: Path, *, timeout_s: float = AGENT_START_S) -> None:
+    """Until an agent runs on the state directory: systemd calls a service active whose program is about to fail.
+
+    Raises:
+        SetupFailed: none came up; the details are the end of its journal.
+    """
+    lock = AgentLock(StateDir.open(home).locks)
+    until = time.monotonic() + timeout_s
+    while lock.holder() is None:
+        if time.monotonic() > until:
+            try:
+                said = run_program(["journalctl", "--unit", UNIT, "--no-pager", "--lines", "10", "--output", "cat"])
+            except SetupFailed as error:
+                said = error.brief
+            raise SetupFailed(
+                f"The service {UNIT} is installed, and no agent came up within {timeout_s:.0f} s.",
+                details=said.strip(),
+                resolution=f"`journalctl -u {UNIT}` says why; mend it, then run the command again.",
+            )
+        time.sleep(0.2)
 
 
 def run_program(argv: Sequence[str], *, env: dict[str, str] | None = None) -> str:

@@ -29,6 +29,7 @@ from mooring.cli.service import (
     run_program,
     service_runs,
     systemd_runs,
+    wait_for_agent,
 )
 from mooring.drivers import host
 from mooring.drivers.docker.engine import Engine
@@ -102,9 +103,10 @@ def agent_steps(options: Options) -> list[Step]:
         StateDir.open(home)  # the unit may write there only, so it has to be there
         for line in install_service(unit()):
             _say(line)
+        wait_for_agent(home)
 
     def needless() -> str:
-        return "it runs" if systemd_runs() and service_runs(unit()) else ""
+        return "it runs" if systemd_runs() and service_runs(unit(), home) else ""
 
     refused = None
     if not systemd_runs():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring.cli import debian, setting_up
+from mooring.cli import debian, service, setting_up
 from mooring.cli.options import Options
 from mooring.drivers import host
 from mooring.drivers.host import Lookup, OsRelease
@@ -40,7 +40,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 @pytest.fixture(params=[True, False], ids=["systemd", "no systemd"])
 def systemd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr(setting_up, "systemd_runs", lambda: request.param)
-    monkeypatch.setattr(setting_up, "service_runs", lambda unit: False)
+    monkeypatch.setattr(setting_up, "service_runs", lambda unit, home: False)
     monkeypatch.setattr(setting_up, "program_path", lambda: Path("/usr/local/bin/mooring"))
     return bool(request.param)
 
@@ -176,3 +176,12 @@ def test_setup_looks_at_what_doctor_looks_at_and_stops_where_the_disk_is_full(
     assert all(
         word in said for word in ("memory:", "disk:", "port 80:", "port 443:", "clock:", "DNS shop.example.com:")
     )
+
+
+def test_a_service_whose_agent_does_not_come_up_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "run_program", lambda argv: "error MOOR-530: the file has mistakes")
+
+    with pytest.raises(MooringError, match="no agent came up") as caught:
+        service.wait_for_agent(tmp_path, timeout_s=0.0)
+
+    assert "MOOR-530" in caught.value.details

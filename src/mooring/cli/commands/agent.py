@@ -92,7 +92,7 @@ def install(options: Options, *, dry_run: bool) -> int:
     """Write a systemd unit for the agent, enable it and start it. Safe to run again."""
     from mooring.cli.context import home_of
     from mooring.cli.output import print_data, print_text
-    from mooring.cli.service import install_service, program_path, render_unit
+    from mooring.cli.service import install_service, program_path, render_unit, wait_for_agent
     from mooring.drivers.state import StateDir
 
     home = home_of(options)
@@ -109,6 +109,7 @@ def install(options: Options, *, dry_run: bool) -> int:
         done.append(line)
         if options.output == "table":
             print_text(line)
+    wait_for_agent(home)
     if options.output != "table":
         print_data(options, {"unit": unit, "installed": True, "done": done})
     return 0
