@@ -73,7 +73,8 @@ class LastBackup(Model):
 
     snapshot: str | None = Field(default=None, description="The snapshot's identity; none where it failed.")
     time: Timestamp = described("When it ended.")
-    result: Phase = described("Succeeded or Failed.")
+    result: Phase = described("Complete, Incomplete (files were missing before it began) or Failed.")
+    last_good: Timestamp | None = Field(default=None, description="When the last complete one ended.")
 
 
 class PreviousRelease(Model):

@@ -23,6 +23,14 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
+        "Back up and restore",
+        (
+            ("backup", "Back an instance up into its repository, while it runs."),
+            ("restore", "Bring a snapshot of an instance back."),
+            ("release-hold", "Let cron run again after data went back in time."),
+        ),
+    ),
+    (
         "Look and work inside",
         (
             ("list", "List instances and database servers."),

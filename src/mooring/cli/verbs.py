@@ -37,8 +37,8 @@ def ask(options: Options, name: str, kind: str, spec: Mapping[str, Any], *, verb
     return 0
 
 
-async def ask_for(app: App, instance: Ref, kind: str, spec: Mapping[str, Any], *, verb: str, wait: bool) -> None:
-    """As `ask`, within a command that has more to do."""
+async def ask_for(app: App, instance: Ref, kind: str, spec: Mapping[str, Any], *, verb: str, wait: bool) -> Ref:
+    """As `ask`, within a command that has more to do; the operation's document."""
     request = build_request(instance, kind, spec, verb=verb)
     written = await accept_manifests(await app.services(), [request])
     operation = written[0].doc.ref
@@ -55,3 +55,4 @@ async def ask_for(app: App, instance: Ref, kind: str, spec: Mapping[str, Any], *
         style = style_for(app.options)
         url = f" at {row['url']}" if row.get("url") and row["phase"] == "Running" else ""
         print_text(f"{instance.name}: {mark_phase(style, row['phase'])}{url}")
+    return operation

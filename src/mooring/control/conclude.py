@@ -16,6 +16,7 @@ from mooring.control.outcomes import OUTCOME, dump_outcome
 from mooring.control.schedules import look_at_schedule
 from mooring.control.services import Services, update_status
 from mooring.control.work import Work, trouble_of
+from mooring.domain.instance.backups import decide_backup_health, render_last_backup
 from mooring.domain.instance.conditions import Before, Trouble, decide_conditions
 from mooring.domain.instance.desired import WEB
 from mooring.domain.instance.ledger import Ledger, dump_ledger
@@ -25,6 +26,7 @@ from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import RESTARTS_THAT_FAIL
 from mooring.domain.operations.choose import is_held_back
+from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.errors import ReplicaDies
 from mooring.domain.operations.plan import PHASES, OperationType
 from mooring.errors import MooringError
@@ -72,6 +74,8 @@ async def conclude(
     running = work.running
     state = work.ledger.state
     phase = PHASES[running[-1].type] if running else state.value
+    # A backup runs beside an instance that is as it is wanted.
+    changing = any(not one.stuck and one.type not in READS for one in running)
     before = str(work.doc.status.get("phase", ""))
     now = services.clock.now()
     warned = {text.split(" ")[0] for text in work.doc.status.get("warnings", ())}
@@ -83,10 +87,11 @@ async def conclude(
         value["conditions"] = decide_conditions(
             state,
             snapshot,
-            operation=phase if running and not running[-1].stuck else None,
+            operation=phase if changing else None,
             up_to_date=_up_to_date(work) and work.problem is None,
             before=Before(status.get("conditions", ()), work.doc.generation, now),
             trouble=_trouble(work),
+            backup=decide_backup_health(work.spec.backup, work.ledger.backups, now=now),
         )
         if phase != before and work.spec.webhook is not None:
             value["notifications"] = queue_notification(
@@ -233,6 +238,7 @@ def _status(services: Services, work: Work, seen: Observed, status: Mapping[str,
         "problem": work.problem.to_json() if work.problem else None,
         "operation": _operation_status(work),
         "previous": render_previous(work.ledger),
+        "lastBackup": render_last_backup(work.ledger.backups),
         "selector": services.target.selector(work.doc.ref, role=WEB),
     }
     if work.subject is not None:

@@ -29,6 +29,7 @@ KINDS: Mapping[str, OperationType] = {
 }
 OPERATION_KIND = "OdooOperation"
 ALL_KINDS = (*KINDS, OPERATION_KIND)
+NEEDS_ADMIN = frozenset({OperationType.UPGRADE, OperationType.RESTORE})
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled", "Superseded"})
 
 
@@ -129,6 +130,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "freeBytes": accepted.free_bytes,
                 "previous": accepted.previous,
                 "generation": accepted.generation,
+                "previousKind": accepted.previous_kind.value,
                 "repository": dump_repository(accepted.repository) if accepted.repository else None,
             },
         }
@@ -152,6 +154,7 @@ def read_accepted(operation: Operation) -> Accepted:
         free_bytes=value.get("freeBytes"),
         previous=value.get("previous", ""),
         generation=int(value.get("generation", 0)),
+        previous_kind=OperationType(value.get("previousKind", "Upgrade")),
         repository=load_repository(value["repository"]) if value.get("repository") else None,
     )
 
@@ -218,13 +221,9 @@ def check_acceptable(accepted: Accepted) -> None:
     Raises:
         MooringError: the spec's configuration is refused, or a copy aside is impossible.
     """
-    if (
-        accepted.type is OperationType.UPGRADE
-        and accepted.subject is not None
-        and accepted.subject.server.admin is None
-    ):
+    if accepted.type in NEEDS_ADMIN and accepted.subject is not None and accepted.subject.server.admin is None:
         raise FieldUnsupported(
-            "An upgrade needs a safety copy of the database, and nobody here may create one.",
+            f"{accepted.type} needs a safety copy or another database beside the present one, and nobody here may create one.",
             resolution="Set database.external.adminSecretRef to a role that may create databases.",
         )
     build_plan(accepted)

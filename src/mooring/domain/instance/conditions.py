@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from mooring.domain.instance.backups import NO_BACKUP, Health
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.lifecycle import Snapshot, State
 from mooring.domain.lifecycle.table import explain
@@ -20,9 +21,6 @@ from mooring.domain.lifecycle.table import explain
 KINDS = ("Ready", "Progressing", "Reconciling", "Stalled", "Degraded", "DatabaseReady", "BackupHealthy", "UpToDate")
 SERVER_KINDS = ("Ready", "Reconciling", "Stalled")
 UNKNOWN = "NotLookedAtYet"
-# Backups come with a later version; a manifest that asks for them is refused.
-_NO_BACKUP = (None, "NoBackupAsked", "The manifest asks for no backup.")
-
 _Row = tuple[bool | None, str, str]
 
 
@@ -58,12 +56,14 @@ def decide_conditions(
     up_to_date: bool,
     before: Before,
     trouble: Trouble | None = None,
+    backup: Health = NO_BACKUP,
 ) -> list[dict[str, Any]]:
     """Every condition, after a whole pass.
 
     Args:
         operation: phase of the operation in progress; None where there is none, or a person has to decide about it.
         trouble: what the pass ran into; a stuck operation and a release that cannot be had are such.
+        backup: how its backups are doing.
     """
     why = explain(state, snapshot)
     message = f"{why.message} {why.way_out}".strip()
@@ -89,7 +89,7 @@ def decide_conditions(
             message,
         ),
         "DatabaseReady": (database, "Answers" if snapshot.server_ready else "ServerNotReady", ""),
-        "BackupHealthy": _NO_BACKUP,
+        "BackupHealthy": backup,
         "UpToDate": current,
     }
     return _dated(rows, KINDS, before)
@@ -106,8 +106,8 @@ def mark_trouble(trouble: Trouble, before: Before) -> list[dict[str, Any]]:
         "Progressing": progress,
         "Reconciling": progress,
         "Stalled": (True, trouble.reason, trouble.message) if trouble.final else (False, "NotStalled", ""),
-        "BackupHealthy": _NO_BACKUP,
     }
+    rows.setdefault("BackupHealthy", NO_BACKUP)
     rows.setdefault("Ready", (False, trouble.reason, trouble.message))
     return _dated(rows, KINDS, before)
 
@@ -121,7 +121,7 @@ def mark_paused(before: Before, *, ready: bool) -> list[dict[str, Any]]:
     rows: dict[str, _Row] = {one["type"]: _kept(one) for one in before.conditions}
     still: _Row = (False, "Paused", "It is paused: nothing is touched until spec.paused is taken out.")
     rows |= {"Ready": (ready, *still[1:]), "Progressing": still, "Reconciling": still, "Stalled": still}
-    rows["BackupHealthy"] = _NO_BACKUP
+    rows.setdefault("BackupHealthy", NO_BACKUP)
     return _dated(rows, KINDS, before)
 
 

@@ -12,14 +12,16 @@ from typing import Any
 
 from mooring.domain.instance.subject import PinnedRelease, dump_release, load_release
 from mooring.domain.lifecycle import State
+from mooring.domain.operations.plan import OperationType
 
 
 @dataclass(frozen=True)
 class Previous:
-    """What a rollback returns to: the release and the operation whose safety copies hold its data."""
+    """What a rollback returns to: the release, the operation that kept its data aside, and that operation's type."""
 
     digest: str
     operation: str
+    kind: OperationType = OperationType.UPGRADE
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,7 @@ def dump_ledger(ledger: Ledger) -> dict[str, Any]:
     value["retries"] = dict(ledger.retries)
     value["done"] = list(ledger.done)
     value["backups"] = asdict(ledger.backups)
-    value["previous"] = (
-        {"digest": ledger.previous.digest, "operation": ledger.previous.operation} if ledger.previous else None
-    )
+    value["previous"] = asdict(ledger.previous) if ledger.previous else None
     return value
 
 
@@ -135,5 +135,9 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
     known = {item.name for item in fields(Backups)}
     given["backups"] = Backups(**{key: item for key, item in given.get("backups", {}).items() if key in known})
     previous = given.get("previous")
-    given["previous"] = Previous(previous["digest"], previous["operation"]) if previous else None
+    given["previous"] = (
+        Previous(previous["digest"], previous["operation"], OperationType(previous.get("kind", "Upgrade")))
+        if previous
+        else None
+    )
     return Ledger(**given)

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mooring.domain.instance.data_outcome import backed_up, let_in, returned
 from mooring.domain.instance.ledger import Ledger, Previous
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
+from mooring.domain.operations.restore import LET_IN
 from mooring.domain.operations.running import MARK
 from mooring.domain.operations.upgrade import COPIES, SWITCH
 from mooring.domain.work.errors import NoRoomLeft
@@ -31,7 +33,11 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str) -> Ledger:
                 moved = replace(moved, wanted=after)  # a name that moved since is not moved back
             return moved.with_release(accepted.to)
         case OperationType.ROLLBACK, name if name == MARK and accepted.to is not None:
-            return replace(ledger, runs=accepted.to.release.digest, previous=None)
+            return returned(ledger, accepted, accepted.to)
+        case OperationType.RESTORE, name if name == LET_IN:
+            return let_in(ledger, accepted)
+        case OperationType.RELEASE_HOLD, name if name == MARK:
+            return replace(ledger, cron_held="")
         case OperationType.STOP, name if name == MARK:
             return replace(ledger, stopped=True)
         case OperationType.START, name if name == MARK:
@@ -54,6 +60,8 @@ def finish(
     ledger = ledger.finished(accepted.id)
     kind = accepted.type.value
     generation = accepted.generation or generation
+    if accepted.type is OperationType.BACKUP:
+        ledger = backed_up(ledger, log, succeeded=outcome.outcome == "succeeded")
     if outcome.outcome != "succeeded":
         tries = {**ledger.retries, kind: ledger.retries.get(kind, 0) + 1}
         ledger = replace(ledger, retries=tries, previous=_previous(ledger, accepted, log))

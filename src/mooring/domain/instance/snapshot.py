@@ -57,10 +57,12 @@ DISK_LOW_BYTES = 2 << 30
 
 def decide_warnings(spec: OdooInstanceSpec, ledger: Ledger, seen: Observed) -> list[str]:
     """What is going to hurt if nobody looks, one sentence each."""
+    sentences: list[str] = []
+    if ledger.cron_held:
+        sentences.append(f"Cron is held back, since {ledger.cron_held}: `mooring release-hold` lets it run again.")
     free = seen.free_bytes
     if free is None:
-        return []
-    sentences: list[str] = []
+        return sentences
     if free < DISK_LOW_BYTES:
         sentences.append(
             f"Less than {(free >> 28) + 1} x 256 MiB are free where the data is; Odoo loses attachments on a full disk."

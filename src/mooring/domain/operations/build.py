@@ -10,10 +10,20 @@ from typing import Any
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.subject import PinnedRelease, Subject
 from mooring.domain.model.identity import Ref
+from mooring.domain.operations.backup import plan_backup
+from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.init import plan_init
 from mooring.domain.operations.plan import OperationType, Plan
 from mooring.domain.operations.provision import plan_provision
-from mooring.domain.operations.running import plan_delete, plan_restart, plan_rollback, plan_start, plan_stop
+from mooring.domain.operations.restore import plan_restore, plan_return
+from mooring.domain.operations.running import (
+    plan_delete,
+    plan_release_hold,
+    plan_restart,
+    plan_rollback,
+    plan_start,
+    plan_stop,
+)
 from mooring.domain.operations.upgrade import plan_upgrade
 
 
@@ -32,6 +42,7 @@ class Accepted:
         base_url: where users reach the instance.
         free_bytes: free space where the data is; None where nobody knows.
         previous: id of the operation whose copies a rollback returns to.
+        previous_kind: its type.
         generation: of the instance's spec then; a failure is latched for it. 0 where it was not written down.
         repository: where snapshots are, for the types that need one.
     """
@@ -49,6 +60,7 @@ class Accepted:
     previous: str = ""
     generation: int = 0
     repository: RepositoryAccess | None = None
+    previous_kind: OperationType = OperationType.UPGRADE
 
 
 def _subject(accepted: Accepted) -> Subject:
@@ -106,7 +118,50 @@ def _upgrade(accepted: Accepted) -> Plan:
     )
 
 
+def _repository(accepted: Accepted) -> RepositoryAccess:
+    if accepted.repository is None:
+        raise RepositoryNotNamed(
+            f"{accepted.type} of {accepted.ref.name} needs a backup repository, and neither it nor the instance names one."
+        )
+    return accepted.repository
+
+
+def _backup(accepted: Accepted) -> Plan:
+    return plan_backup(
+        accepted.ref,
+        accepted.id,
+        _subject(accepted),
+        _repository(accepted),
+        with_database=bool(accepted.spec.get("withDatabase", True)),
+        with_filestore=bool(accepted.spec.get("withFilestore", True)),
+        tags=tuple(accepted.spec.get("tags", ())),
+    )
+
+
+def _restore(accepted: Accepted) -> Plan:
+    return plan_restore(
+        accepted.ref,
+        accepted.id,
+        _subject(accepted),
+        _repository(accepted),
+        snapshot=str(accepted.spec["source"]["snapshot"]),
+        admin_user=accepted.admin_user,
+        replicas=accepted.replicas,
+        free_bytes=accepted.free_bytes,
+    )
+
+
 def _rollback(accepted: Accepted) -> Plan:
+    if accepted.previous_kind is OperationType.RESTORE:
+        return plan_return(
+            accepted.ref,
+            accepted.id,
+            _subject(accepted),
+            replaced_by=accepted.previous,
+            release=_target(accepted).release.digest,
+            admin_user=accepted.admin_user,
+            replicas=accepted.replicas,
+        )
     return plan_rollback(
         accepted.ref,
         _subject(accepted),
@@ -137,6 +192,9 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.STOP: lambda _: plan_stop(),
     OperationType.START: lambda accepted: plan_start(accepted.replicas),
     OperationType.RESTART: lambda accepted: plan_restart(accepted.replicas),
+    OperationType.RELEASE_HOLD: lambda accepted: plan_release_hold(accepted.replicas),
+    OperationType.BACKUP: _backup,
+    OperationType.RESTORE: _restore,
     OperationType.ROLLBACK: _rollback,
     OperationType.DELETE: _delete,
 }

@@ -21,6 +21,7 @@ NEEDS_DATA = frozenset(
         OperationType.RESTART,
         OperationType.ROLLBACK,
         OperationType.BACKUP,
+        OperationType.RELEASE_HOLD,
     }
 )
 # A task that mounts a volume makes it where it is missing: what was lost would look like an empty filestore.
@@ -77,6 +78,8 @@ def decide_refusal(
         return Refuse(asked, "NotInitialized", f"{asked.type} needs a database that Odoo has initialized.")
     if asked.type is OperationType.ROLLBACK and ledger.previous is None:
         return Refuse(asked, "NothingToReturnTo", "There is no earlier release with its data to return to.")
+    if asked.type is OperationType.RELEASE_HOLD and not ledger.cron_held:
+        return Refuse(asked, "NothingHeld", "Cron is not held back: there is nothing to release.")
     if asked.type is OperationType.INIT and ledger.initialized:
         return Refuse(asked, "AlreadyInitialized", "Odoo is in the database; only an empty one is initialized.")
     if asked.type in NEEDS_WHOLE_DATA and not intact:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from mooring.errors import ConflictError, FailedError, Retry, TimeoutExceeded
+from mooring.errors import ConflictError, FailedError, Retry, TimeoutExceeded, UsageError
 
 
 class TaskFailed(FailedError):
@@ -51,3 +51,12 @@ class OperationCancelled(ConflictError):
     reason = "Cancelled"
     retry = Retry.NEVER
     default_resolution = "Ask for it again when it is wanted."
+
+
+class RepositoryNotNamed(UsageError):
+    """An operation needs a backup repository, and none is named."""
+
+    code = "MOOR-235"
+    reason = "RepositoryNotNamed"
+    retry = Retry.NEVER
+    default_resolution = "Name one with --repository, or set spec.backup.repository of the instance."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stop, Start, Restart, Rollback and Delete: operations that change what runs, or take it away."""
+"""Stop, Start, Restart, Rollback, ReleaseHold and Delete: operations that change what runs, or take it away."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ def plan_start(replicas: tuple[tuple[str, int], ...]) -> Plan:
         OperationType.START,
         (
             Step(MARK, "A person wants it to run.", Note()),
+            Step("start", "Every replica answers.", Ready(replicas), deadline=READY_DEADLINE),
+        ),
+    )
+
+
+def plan_release_hold(replicas: tuple[tuple[str, int], ...]) -> Plan:
+    """Let cron run again after production's data went back in time, by a person's word."""
+    return Plan(
+        OperationType.RELEASE_HOLD,
+        (
+            Step(MARK, "A person looked at what would be sent again.", Note()),
             Step("start", "Every replica answers.", Ready(replicas), deadline=READY_DEADLINE),
         ),
     )

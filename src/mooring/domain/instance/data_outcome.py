@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the ledger changes when a backup ended or a restore let users in. Pure, and safe to apply twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mooring.domain.instance.backups import COMPLETE, FAILED
+from mooring.domain.instance.ledger import Ledger, Previous
+from mooring.domain.instance.snapshot import rfc3339
+from mooring.domain.instance.subject import PinnedRelease
+from mooring.domain.operations.backup import BACK_UP
+from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.journal import StepRecord
+from mooring.domain.operations.plan import OperationType
+from mooring.domain.operations.restore import BUILD
+
+
+def backed_up(ledger: Ledger, log: Sequence[StepRecord], *, succeeded: bool) -> Ledger:
+    """The ledger after a backup's end; `good` moves with a complete one only."""
+    if not log:
+        return ledger
+    before, ended = ledger.backups, rfc3339(log[-1].at)
+    result = _result(log, BACK_UP)
+    if not succeeded or result is None:
+        return replace(ledger, backups=replace(before, ended=ended, result=FAILED))
+    state = str(result["state"])
+    good = ended if state == COMPLETE else before.good
+    backups = replace(before, ended=ended, result=state, snapshot=str(result["snapshot"]), good=good)
+    return replace(ledger, backups=backups)
+
+
+def let_in(ledger: Ledger, accepted: Accepted) -> Ledger:
+    """The ledger when the restored data is current: what ran before can be returned to, and cron waits for a person."""
+    subject = accepted.subject
+    if subject is None:
+        return ledger
+    digest = subject.release.release.digest
+    previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE) if ledger.initialized else None
+    held = (
+        f"its data came back from {accepted.spec['source']['snapshot']}" if subject.environment == "Production" else ""
+    )
+    if ledger.previous is not None and ledger.previous.operation == accepted.id:
+        previous = ledger.previous
+    return replace(ledger, initialized=True, runs=digest, previous=previous, cron_held=held)
+
+
+def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease) -> Ledger:
+    """The ledger when a rollback's data is current. Back to before an upgrade, data went back in time: cron waits."""
+    held = ""
+    if accepted.previous_kind is OperationType.UPGRADE and ledger.environment == "Production":
+        held = "its data went back to before the upgrade"
+    return replace(ledger, runs=to.release.digest, previous=None, cron_held=held)
+
+
+def restored_from(log: Sequence[StepRecord]) -> str | None:
+    """Id of the snapshot that a restore built from, as far as it came."""
+    result = _result(log, BUILD)
+    return None if result is None else str(result["snapshot"])
+
+
+def _result(log: Sequence[StepRecord], step: str) -> Mapping[str, Any] | None:
+    found = next((one.result for one in reversed(log) if one.step == step and one.state == "done"), None)
+    return found if isinstance(found, Mapping) else None
