@@ -15,7 +15,7 @@ import pytest
 
 from mooring.domain.model.identity import Ref
 from mooring.drivers.clock import SystemClock
-from mooring.drivers.documents import Document, Documents, VersionConflict
+from mooring.drivers.documents import Document, Documents, VersionConflict, owner_of
 from mooring.drivers.journal import Journal, JournalConflict, OperationGone
 from mooring.drivers.sqlite_documents import SqliteDocuments
 from tests.support.memory_documents import MemoryDocuments
@@ -175,6 +175,55 @@ async def test_list_gives_one_kind_or_all_in_order(store: Documents) -> None:
     assert [doc.ref for doc in await store.list("OdooInstance")] == [SHOP, WIKI]
     assert [doc.ref for doc in await store.list()] == [MAIN, SHOP, WIKI]
     assert list(await store.list("Nothing")) == []
+
+
+def operation(
+    name: str, instance: str, *, namespace: str = "default", kind: str = "OdooOperation", **meta: Any
+) -> Document:
+    """A document that asks something of an instance."""
+    return Document(Ref(kind, namespace, name), f"id-{name}", meta=meta, spec={"instanceRef": {"name": instance}})
+
+
+async def test_list_gives_what_one_owner_has_and_nothing_of_others(store: Documents) -> None:
+    given = (
+        operation("stop", "shop"),
+        operation("up", "shop", kind="OdooUpgradeJob"),
+        operation("other", "wiki"),
+        operation("elsewhere", "shop", namespace="team"),
+        Document(MAIN, "id-main", meta={"owner": str(SHOP)}),
+        shop(),
+    )
+    for one in given:
+        await store.put(one, if_version=None)
+    assert [doc.ref.name for doc in await store.list(owner=SHOP)] == [MAIN.name, "stop", "up"]
+    assert [doc.ref.name for doc in await store.list("OdooUpgradeJob", owner=SHOP)] == ["up"]
+    assert [doc.ref.namespace for doc in await store.list(owner=Ref("OdooInstance", "team", "shop"))] == ["team"]
+    assert list(await store.list(owner=Ref("OdooInstance", "default", "nobody"))) == []
+    assert len(await store.list()) == len(given)
+
+
+async def test_owner_follows_what_is_written_and_stays_through_a_status(store: Documents) -> None:
+    first = await store.put(operation("stop", "shop"), if_version=None)
+    second = await store.put_status(replace(first, status={"phase": "Running"}), if_version=first.version)
+    assert [doc.status for doc in await store.list(owner=SHOP)] == [{"phase": "Running"}]
+    await store.put(replace(second, spec={"instanceRef": {"name": "wiki"}}), if_version=second.version)
+    assert list(await store.list(owner=SHOP)) == []
+    assert [doc.ref.name for doc in await store.list(owner=WIKI)] == ["stop"]
+
+
+@pytest.mark.parametrize(
+    ("meta", "spec", "owner"),
+    [
+        pytest.param({}, {}, "", id="nobody's"),
+        pytest.param(
+            {"owner": "OdooInstance shop"}, {"instanceRef": {"name": "wiki"}}, "OdooInstance shop", id="meta first"
+        ),
+        pytest.param({"owner": 5}, {"instanceRef": {"name": 5}}, "", id="neither is a name"),
+        pytest.param({}, {"instanceRef": {"kind": "Odoo", "name": "shop"}}, "Odoo shop", id="another kind"),
+    ],
+)
+def test_owner_of_a_document(meta: dict[str, Any], spec: dict[str, Any], owner: str) -> None:
+    assert owner_of(Document(SHOP, "id", meta=meta, spec=spec)) == owner
 
 
 async def test_returned_document_changed_by_the_caller_leaves_the_store_alone(store: Documents) -> None:

@@ -140,3 +140,15 @@ async def test_server_has_conditions_its_version_and_its_spec_with_defaults(shop
     resolved = DatabaseServerSpec.model_validate(doc.status["resolved"])
     assert resolved.managed is not None
     assert resolved.managed.version == 17
+
+
+async def test_record_of_an_operation_goes_when_a_command_comes_after_its_time(shop: World) -> None:
+    await shop.ask("Restart", ttlAfterFinished="1h")
+    await shop.drive()
+    kept = [one.type.value for one in await shop.operations()]
+    assert kept[-1] == "Restart"
+    await shop.clock.sleep(3601)
+    await shop.drive()
+    assert [one.type.value for one in await shop.operations()] == kept[:-1]
+    await shop.drive()
+    assert await shop.phase() == "Running"

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from mooring.domain.model.identity import Ref
-from mooring.drivers.documents import Document, VersionConflict, check_version, dump_json, same_json
+from mooring.drivers.documents import Document, VersionConflict, check_version, dump_json, owner_of, same_json
 
 
 class MemoryDocuments:
@@ -40,9 +40,13 @@ class MemoryDocuments:
         found = self._view().get(ref)
         return None if found is None else _copied(found)
 
-    async def list(self, kind: str | None = None) -> Sequence[Document]:
+    async def list(self, kind: str | None = None, *, owner: Ref | None = None) -> Sequence[Document]:
         view = self._view()
-        return [_copied(view[ref]) for ref in sorted(view) if kind in (None, ref.kind)]
+        return [
+            _copied(view[ref])
+            for ref in sorted(view)
+            if kind in (None, ref.kind) and (owner is None or owner_of(view[ref]) == str(owner))
+        ]
 
     async def put(self, doc: Document, *, if_version: str | None) -> Document:
         stored = self._checked(doc.ref, doc.id, if_version)

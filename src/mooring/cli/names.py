@@ -7,7 +7,7 @@ from mooring.api.instance import OdooInstanceSpec
 from mooring.cli.context import App
 from mooring.cli.options import Options
 from mooring.control.errors import UnknownInstance
-from mooring.control.operations import ALL_KINDS, Operation, read_operation
+from mooring.control.operations import Operation, operations_in
 from mooring.domain.model.identity import Ref
 from mooring.drivers.documents import Document
 
@@ -57,5 +57,4 @@ def spec_of_document(doc: Document) -> OdooInstanceSpec:
 
 async def operations_of(app: App, instance: Ref | None = None) -> list[Operation]:
     """All operations, or those of one instance, oldest first; needs no engine."""
-    found = [read_operation(doc) for kind in ALL_KINDS for doc in await app.documents.list(kind)]
-    return sorted((one for one in found if instance in (None, one.instance)), key=lambda one: one.created)
+    return list(await operations_in(app.documents, instance))

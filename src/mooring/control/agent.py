@@ -10,22 +10,20 @@ slow round over everything, and makes one pass at a time over each, a few at onc
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from mooring.api.quantity import Duration
 from mooring.api.server import DatabaseServerSpec
-from mooring.control.operations import ALL_KINDS, Operation, list_operations, read_operation
+from mooring.control.expire import forget_old
+from mooring.control.operations import ALL_KINDS, read_operation
 from mooring.control.reconcile import Pass, reconcile
 from mooring.control.send import send_due
 from mooring.control.servers import reconcile_server
 from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
-from mooring.drivers.documents import VersionConflict
 from mooring.drivers.locks import AgentLock, InstanceLock
 from mooring.errors import MooringError, NotFoundError, Retry
 
@@ -174,7 +172,7 @@ class _Agent:
             self.known.pop(ref, None)
             return None
         await send_due(self.services, ref)
-        times = [self._patience(ref, result), await self._notification(ref), await self._forget_old(ref)]
+        times = [self._patience(ref, result), await self._notification(ref), await forget_old(self.services, ref)]
         if result.error is not None:
             self._say(ref, f"{result.error.code} {result.error.brief}", details="")
         return min((one for one in times if one is not None), default=None)
@@ -203,21 +201,6 @@ class _Agent:
             return None
         at = datetime.fromisoformat(waiting[0]["notBefore"])
         return max(0.5, (at - self.services.clock.now()).total_seconds())
-
-    async def _forget_old(self, ref: Ref) -> float | None:
-        """Remove records of operations whose time after the end is over; seconds until the next one's is."""
-        now = self.services.clock.now()
-        waits: list[float] = []
-        for operation in await list_operations(self.services, ref):
-            ends = expiry(operation)
-            if ends is None:
-                continue
-            if ends > now:
-                waits.append((ends - now).total_seconds())
-                continue
-            with contextlib.suppress(VersionConflict):
-                await self.services.documents.delete(operation.doc.ref, if_version=operation.doc.version)
-        return min(waits, default=None)
 
     def _failed(self, ref: Ref, text: str, *, details: str = "", told: bool = False) -> float:
         known = self.known.setdefault(ref, _Known())
@@ -270,14 +253,6 @@ async def run_agent(
         finally:
             await _end([*helpers, *agent.running.values()], helpers=helpers, patience_s=pace.stop_s)
             logger.info("The agent has stopped.")
-
-
-def expiry(operation: Operation) -> datetime | None:
-    """When the record of a finished operation may go, by its `ttlAfterFinished`; None for never."""
-    ttl, ended = operation.doc.spec.get("ttlAfterFinished"), operation.doc.status.get("completionTime")
-    if not operation.ended or ttl is None or ended is None:
-        return None
-    return datetime.fromisoformat(ended) + timedelta(seconds=Duration.parse(ttl).seconds)
 
 
 async def _work(agent: _Agent, stop: asyncio.Event) -> None:

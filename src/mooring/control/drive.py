@@ -7,6 +7,7 @@ import contextlib
 
 from mooring.control.errors import UnknownInstance
 from mooring.control.events import Event
+from mooring.control.expire import forget_old
 from mooring.control.follow import Followed, begin_following, follow_events
 from mooring.control.operations import list_operations
 from mooring.control.outcomes import OUTCOME, recorded_error
@@ -90,6 +91,8 @@ async def _execute(services: Services, ref: Ref, *, until: float, live: bool) ->
         if result.settled:
             if result.error is not None:
                 raise result.error
+            if not result.gone:
+                await forget_old(services, ref)
             return result
         _check_time(services, ref, until)
         with contextlib.suppress(MooringError):  # the next pass meets it again, and says it

@@ -18,7 +18,7 @@ from mooring.domain.model.observed import Change, Found, Observed
 from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
 from mooring.domain.task import TaskSpec, TaskState
-from mooring.drivers.documents import Document, Documents, check_version, same_json
+from mooring.drivers.documents import Document, Documents, check_version, owner_of, same_json
 from mooring.drivers.secret_store import MissingSecret, Secrets
 from mooring.targets.base import Target
 
@@ -51,11 +51,14 @@ class DryDocuments:
         """See `Documents.get`."""
         return self._over[ref] if ref in self._over else await self._below.get(ref)
 
-    async def list(self, kind: str | None = None) -> Sequence[Document]:
+    async def list(self, kind: str | None = None, *, owner: Ref | None = None) -> Sequence[Document]:
         """See `Documents.list`."""
-        found: dict[Ref, Document | None] = {one.ref: one for one in await self._below.list(kind)}
-        found |= {ref: doc for ref, doc in self._over.items() if kind in (None, ref.kind)}
-        return [doc for _, doc in sorted(found.items()) if doc is not None]
+        found = {one.ref: one for one in await self._below.list(kind, owner=owner)}
+        for ref, doc in self._over.items():
+            found.pop(ref, None)
+            if doc is not None and kind in (None, ref.kind) and (owner is None or owner_of(doc) == str(owner)):
+                found[ref] = doc
+        return [doc for _, doc in sorted(found.items())]
 
     async def put(self, doc: Document, *, if_version: str | None) -> Document:
         """See `Documents.put`."""

@@ -18,7 +18,7 @@ from mooring.domain.model.identity import Ref
 from mooring.domain.operations.build import Accepted, build_plan
 from mooring.domain.operations.journal import StepRecord, load_records
 from mooring.domain.operations.plan import OperationType
-from mooring.drivers.documents import Document
+from mooring.drivers.documents import Document, Documents
 
 KINDS: Mapping[str, OperationType] = {
     "OdooInitJob": OperationType.INIT,
@@ -88,10 +88,16 @@ def read_operation(doc: Document) -> Operation:
 
 async def list_operations(services: Services, instance: Ref | None = None) -> Sequence[Operation]:
     """All operations, or those of one instance, oldest first."""
-    found: list[Operation] = []
-    for kind in ALL_KINDS:
-        found += [read_operation(doc) for doc in await services.documents.list(kind)]
-    return sorted((one for one in found if instance in (None, one.instance)), key=lambda one: one.created)
+    return await operations_in(services.documents, instance)
+
+
+async def operations_in(documents: Documents, instance: Ref | None = None) -> Sequence[Operation]:
+    """The same from the documents alone. One instance's cost as much as there are of it, whatever others have."""
+    if instance is None:
+        docs = [doc for kind in ALL_KINDS for doc in await documents.list(kind)]
+    else:
+        docs = [doc for doc in await documents.list(owner=instance) if doc.ref.kind in ALL_KINDS]
+    return sorted((read_operation(doc) for doc in docs), key=lambda one: one.created)
 
 
 async def create_operation(

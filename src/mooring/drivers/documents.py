@@ -61,8 +61,12 @@ class Documents(Protocol):
         """The document, None when there is none."""
         ...
 
-    async def list(self, kind: str | None = None) -> Sequence[Document]:
-        """All documents of a kind, or all there are, ordered by reference."""
+    async def list(self, kind: str | None = None, *, owner: Ref | None = None) -> Sequence[Document]:
+        """Documents ordered by reference: of a kind or of all, and with an owner only those that are its own.
+
+        The owner of a document is what `owner_of` says. Asking for one owner's documents costs as much as it has, however
+        many there are of others: a store keeps an index of it (a column here, a label on Kubernetes).
+        """
         ...
 
     async def put(self, doc: Document, *, if_version: str | None) -> Document:
@@ -106,6 +110,21 @@ class Documents(Protocol):
     async def close(self) -> None:
         """Release what is held; safe to repeat."""
         ...
+
+
+def owner_of(doc: Document) -> str:
+    """Whose a document is, as `str` of that reference; empty for nobody's.
+
+    That is `meta.owner`, and for what asks something of an instance the instance that `spec.instanceRef` names in its own
+    namespace. It can change with every write of `meta` or `spec`.
+    """
+    given = doc.meta.get("owner")
+    if isinstance(given, str) and given:
+        return given
+    target = doc.spec.get("instanceRef")
+    if not isinstance(target, Mapping) or not isinstance(target.get("name"), str):
+        return ""
+    return str(Ref(str(target.get("kind") or "OdooInstance"), doc.ref.namespace, target["name"]))
 
 
 def dump_json(value: Mapping[str, Any]) -> str:

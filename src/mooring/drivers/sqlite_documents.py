@@ -22,25 +22,27 @@ from typing import Any, TypeVar
 
 from mooring.domain.model.identity import Ref
 from mooring.drivers.clock import Clock
-from mooring.drivers.documents import Document, check_version, dump_json, same_json
+from mooring.drivers.documents import Document, check_version, dump_json, owner_of, same_json
 from mooring.drivers.files import file_errors
 from mooring.drivers.locks import exclusive
 from mooring.drivers.sqlite_errors import StateCorrupt, StateTooNew, sqlite_error
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # "MOOR" in ASCII: tells our file from any other SQLite file (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x4D4F4F52
 BUSY_TIMEOUT_S = 10.0
 POLL_S = 0.5
 
 _COLUMNS = "kind, namespace, name, id, generation, version, meta, spec, status, deleted_at"
+_OWNERS = "CREATE INDEX owners ON documents (owner, kind) WHERE owner != ''"
 # `writes` gives versions that are never used twice, also after a document was removed and created again.
 _SCHEMA = (
     """CREATE TABLE documents (
         kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,
         version INTEGER NOT NULL, meta TEXT NOT NULL, spec TEXT NOT NULL, status TEXT NOT NULL, deleted_at TEXT,
-        PRIMARY KEY (kind, namespace, name)
+        owner TEXT NOT NULL DEFAULT '', PRIMARY KEY (kind, namespace, name)
     ) STRICT""",
+    _OWNERS,
     "CREATE TABLE writes (last INTEGER NOT NULL) STRICT",
     "INSERT INTO writes VALUES (0)",
     f"PRAGMA application_id = {APPLICATION_ID}",
@@ -84,9 +86,9 @@ class SqliteDocuments:
         """See `Documents.get`."""
         return await self._run(lambda: self._get(ref))
 
-    async def list(self, kind: str | None = None) -> Sequence[Document]:
+    async def list(self, kind: str | None = None, *, owner: Ref | None = None) -> Sequence[Document]:
         """See `Documents.list`."""
-        return await self._run(lambda: self._list(kind))
+        return await self._run(lambda: self._list(kind, owner))
 
     async def put(self, doc: Document, *, if_version: str | None) -> Document:
         """See `Documents.put`."""
@@ -139,11 +141,14 @@ class SqliteDocuments:
         ).fetchone()
         return None if row is None else self._document(row)
 
-    def _list(self, kind: str | None) -> Sequence[Document]:
-        where, values = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
+    def _list(self, kind: str | None, owner: Ref | None) -> Sequence[Document]:
+        # The second term of an owner's is what lets SQLite use the index, which leaves out what is nobody's.
+        terms = {"kind = ?": kind, "owner != '' AND owner = ?": None if owner is None else str(owner)}
+        given = {term: value for term, value in terms.items() if value is not None}
+        where = f"WHERE {' AND '.join(given)}" if given else ""
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM documents {where} ORDER BY kind, namespace, name",  # noqa: S608 - constant
-            values,
+            tuple(given.values()),
         )
         return [self._document(row) for row in rows]
 
@@ -160,8 +165,8 @@ class SqliteDocuments:
                 status = dump_json(stored.status)
             row = (*_key(doc.ref), doc.id, generation, version, meta, spec, status, deleted_at)
             self._connection.execute(
-                f"INSERT OR REPLACE INTO documents ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant
-                row,
+                f"INSERT OR REPLACE INTO documents ({_COLUMNS}, owner) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant
+                (*row, owner_of(doc)),
             )
         return self._document(row)
 
@@ -269,8 +274,26 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StateTooNew(f"{path} was written by a newer Mooring (format {version}, this one knows {SCHEMA_VERSION}).")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    if version == 0:
+    if version < SCHEMA_VERSION:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA:
-            connection.execute(statement)
+        if version == 0:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        else:
+            _add_owners(connection)
         connection.execute("COMMIT")
+
+
+def _add_owners(connection: sqlite3.Connection) -> None:
+    """From format 1, which had no owners."""
+    connection.execute("ALTER TABLE documents ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+    connection.execute(_OWNERS)
+    for kind, namespace, name, meta, spec in connection.execute(
+        "SELECT kind, namespace, name, meta, spec FROM documents"
+    ).fetchall():
+        owner = owner_of(Document(Ref(kind, namespace, name), "", meta=json.loads(meta), spec=json.loads(spec)))
+        connection.execute(
+            "UPDATE documents SET owner = ? WHERE kind = ? AND namespace = ? AND name = ?",
+            (owner, kind, namespace, name),
+        )
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from mooring.control import agent as module
-from mooring.control.agent import Pace, expiry, run_agent
+from mooring.control.agent import Pace, run_agent
+from mooring.control.expire import expiry
 from mooring.control.operations import read_operation
 from mooring.control.reconcile import Pass
 from mooring.control.services import Services

@@ -29,6 +29,22 @@ from tests.support.people import as_nobody, names
 SHOP = Ref("OdooInstance", "default", "shop")
 DOC = Document(SHOP, "id-1", spec={"image": "odoo:18.0"})
 
+# As the first format was made, with an instance and what was asked of it.
+FORMAT_1 = (
+    """CREATE TABLE documents (
+        kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,
+        version INTEGER NOT NULL, meta TEXT NOT NULL, spec TEXT NOT NULL, status TEXT NOT NULL, deleted_at TEXT,
+        PRIMARY KEY (kind, namespace, name)
+    ) STRICT""",
+    "CREATE TABLE writes (last INTEGER NOT NULL) STRICT",
+    "INSERT INTO writes VALUES (2)",
+    "INSERT INTO documents VALUES ('OdooInstance', 'default', 'shop', 'id-1', 1, 1, '{}', '{}', '{}', NULL)",
+    """INSERT INTO documents VALUES ('OdooOperation', 'default', 'stop', 'id-2', 1, 2, '{}',
+        '{"type":"Stop","instanceRef":{"name":"shop"}}', '{}', NULL)""",
+    f"PRAGMA application_id = {0x4D4F4F52}",
+    "PRAGMA user_version = 1",
+)
+
 
 async def opened(path: Path) -> SqliteDocuments:
     return await SqliteDocuments.open(path, clock=SystemClock())
@@ -67,6 +83,33 @@ async def test_open_of_a_newer_file_is_refused_and_changes_nothing(tmp_path: Pat
     with pytest.raises(StateTooNew, match="format 99"):
         await opened(tmp_path / "state.db")
     assert (tmp_path / "state.db").read_bytes() == before
+
+
+async def test_file_of_format_1_is_taken_over_with_its_owners(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as connection:
+        for statement in FORMAT_1:
+            connection.execute(statement)
+    connection.close()
+    store = await opened(path)
+    assert [doc.ref.name for doc in await store.list(owner=SHOP)] == ["stop"]
+    found = await store.get(SHOP)
+    assert found is not None
+    await store.put_status(replace(found, status={"phase": "Running"}), if_version=found.version)
+    await store.close()
+    again = await opened(path)
+    assert [doc.ref.name for doc in await again.list()] == ["shop", "stop"]
+    await again.close()
+
+
+async def test_documents_of_one_owner_are_found_by_an_index(store: SqliteDocuments, tmp_path: Path) -> None:
+    await store.put(DOC, if_version=None)
+    said: list[str] = []
+    connection = sqlite3.connect(tmp_path / "state.db")
+    for row in connection.execute("EXPLAIN QUERY PLAN SELECT * FROM documents WHERE owner != '' AND owner = ?", ("x",)):
+        said.append(str(row[-1]))  # noqa: PERF401 - the connection is closed after it
+    connection.close()
+    assert said == ["SEARCH documents USING INDEX owners (owner=?)"]
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"\0" * 4096], ids=["text", "zeros"])
@@ -175,7 +218,7 @@ async def test_list_of_a_thousand_documents_costs_little_more_than_reading_their
 
     def fill() -> None:
         with store._transaction():
-            connection.executemany("INSERT INTO documents VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+            connection.executemany("INSERT INTO documents VALUES (?,?,?,?,?,?,?,?,?,?,'')", rows)
 
     await store._run(fill)
 
@@ -185,7 +228,7 @@ async def test_list_of_a_thousand_documents_costs_little_more_than_reading_their
         ]
 
     assert len(await store.list("OdooInstance")) == 1000
-    listed = await store._run(lambda: _cpu_s(lambda: store._list("OdooInstance")))
+    listed = await store._run(lambda: _cpu_s(lambda: store._list("OdooInstance", None)))
     assert listed < 2 * await store._run(lambda: _cpu_s(bare))
 
 
