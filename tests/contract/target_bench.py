@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
+from unittest import mock
 
 from mooring.domain.model.desired import Desired, File, Mount, Part, Policy, Probe, Resources, Volume, Workload
 from mooring.domain.model.identity import Identity, Ref, child
@@ -24,13 +26,17 @@ from mooring.drivers.docker.find import EngineAddress
 from mooring.errors import NotFoundError
 from mooring.targets.base import Target
 from mooring.targets.docker import DockerOptions, DockerTarget
-from tests.support.sim_target import SimTarget
+from tests.support.sim_target import SimCrash, SimTarget
 from tests.support.sim_world import Outcome, SimContainer, SimNetwork, SimVolume, SimWorld
 
 IMAGE = "caddy:2"
 USER = (1234, 1234)
 CONF = "/etc/mooring/app.conf"
 LONG = 600
+
+
+class Killed(BaseException):
+    """The controller ended here, as by kill -9: nothing of it catches this."""
 
 
 class Missing(NotFoundError):
@@ -86,6 +92,10 @@ class Bench(Protocol):
         """Change a file inside a replica."""
         ...
 
+    async def die_before_the_task(self, task: TaskSpec) -> None:
+        """A controller that starts the task and is killed when all but the task itself is there; the next life follows."""
+        ...
+
     async def add_stranger(self, kind: str, name: str) -> None:
         """An object that is nobody's, under the given name."""
         ...
@@ -131,6 +141,12 @@ class SimBench:
 
     async def edit_by_hand(self, name: str) -> None:
         self.world.containers[name].edited = True
+
+    async def die_before_the_task(self, task: TaskSpec) -> None:
+        self.sim.crash_after(1)
+        with contextlib.suppress(SimCrash):
+            await self.target.start(task)
+        self.again()
 
     async def add_stranger(self, kind: str, name: str) -> None:
         match kind:
@@ -193,7 +209,6 @@ class DockerBench:
             http_port=0,
             https_port=0,
             publish_ports=(28100, 28199),
-            engine_image=IMAGE,
         )
         self.target = DockerTarget(
             self.address,
@@ -222,6 +237,18 @@ class DockerBench:
         argv = ["sh", "-c", f"echo edited >> {CONF}"]
         code, output = await asyncio.to_thread(self.engine.run, name, argv, timeout_s=10)
         assert code == 0, output
+
+    async def die_before_the_task(self, task: TaskSpec) -> None:
+        create = Engine.create
+
+        def die(engine: Engine, name: str, config: Mapping[str, Any]) -> str:
+            if name == task.name:
+                raise Killed(name)
+            return create(engine, name, config)
+
+        with mock.patch.object(Engine, "create", die), contextlib.suppress(Killed):
+            await self.target.start(task)
+        self.again()
 
     async def add_stranger(self, kind: str, name: str) -> None:
         self.strangers.append((kind, name))

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from mooring.domain.model.desired import Desired, File, Mount, Policy, SecretSpec, Volume
+from mooring.domain.model.desired import Desired, Destination, File, Mount, Policy, SecretSpec, Volume
 from mooring.domain.model.identity import Identity, Ref, child
-from mooring.domain.model.observed import Found
+from mooring.domain.model.observed import Found, Observed
 from mooring.domain.model.release import Release
 from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.errors import MooringError
-from mooring.targets.errors import Foreign, NotRunning, TaskBusy
+from mooring.targets.errors import AddressNotRelayed, Foreign, NotRunning, TaskBusy
 from tests.contract.target_bench import (
     Bench,
     DockerBench,
@@ -394,6 +394,82 @@ async def test_task_past_its_deadline_is_stopped(bench: Bench) -> None:
     error = (await bench.target.task(spec.name)).error
     assert error is not None
     assert error["reason"] == "TaskDeadlineExceeded"
+
+
+ALLOWED = (Destination("db.example.com", 5432), Destination("192.0.2.7", 5432, "PGHOSTADDR"))
+
+
+def ways(seen: Observed) -> list[str]:
+    return sorted(item.name for item in seen.objects.values() if item.kind == "relay")
+
+
+async def test_task_that_may_reach_a_few_places_leaves_no_way_out_behind(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    await settle(bench, want)
+    spec = bench.script(replace(task(bench), allow=ALLOWED), exit_code=0, lines=["done"], seconds=1)
+    await bench.target.start(spec)
+    seen = await bench.target.observe(bench.ref)
+    assert (seen.tasks, bench.target.diff(want, seen)) == ((spec.name,), type(bench.target.diff(want, seen))())
+    assert await ended(bench, spec.name) == "succeeded"
+    seen = await bench.target.observe(bench.ref, live=True)
+    assert (ways(seen), list(bench.target.diff(want, seen))) == ([], [])
+    await bench.target.forget(spec.name)
+
+
+async def test_way_of_a_task_that_a_killed_controller_never_started_is_found_and_removed(bench: Bench) -> None:
+    want = desired(bench, workload(bench))
+    await settle(bench, want)
+    spec = bench.script(replace(task(bench), allow=ALLOWED), exit_code=0, lines=["done"], seconds=0)
+    await bench.die_before_the_task(spec)
+    seen = await bench.target.observe(bench.ref)
+    orphans = ways(seen)
+    assert orphans != []
+    assert [change.object for change in bench.target.diff(want, seen)] == [f"container {name}" for name in orphans]
+    await bench.target.converge(want, seen)
+    seen = await bench.target.observe(bench.ref)
+    assert (ways(seen), list(bench.target.diff(want, seen))) == ([], [])
+
+
+async def test_task_whose_start_was_cut_short_starts_with_its_ways_made_anew(bench: Bench) -> None:
+    spec = bench.script(replace(task(bench), allow=ALLOWED), exit_code=0, lines=["done"], seconds=0)
+    await bench.die_before_the_task(spec)
+    await bench.target.start(spec)
+    assert await ended(bench, spec.name) == "succeeded"
+    assert ways(await bench.target.observe(bench.ref)) == []
+
+
+async def test_way_of_a_task_whose_end_nobody_saw_goes_with_its_owner(bench: Bench) -> None:
+    await settle(bench, desired(bench))
+    spec = bench.script(replace(task(bench), allow=ALLOWED), exit_code=0, lines=["done"], seconds=0)
+    await bench.target.start(spec)
+    for _ in range(50):
+        if not (await bench.target.observe(bench.ref)).tasks:
+            break
+        await bench.clock.sleep(0.1)
+    assert ways(await bench.target.observe(bench.ref)) != []
+    seen = await settle(bench, Desired(bench.ref, bench.identity, network=False))
+    assert ways(seen) == []
+    assert not any(item.kind in {"network", "container"} for item in seen.objects.values())
+
+
+async def test_address_that_no_variable_tells_is_refused_and_starts_nothing(bench: Bench) -> None:
+    spec = replace(task(bench), allow=(Destination("192.0.2.7", 5432),))
+    with pytest.raises(AddressNotRelayed, match=r"192\.0\.2\.7:5432"):
+        await bench.target.start(spec)
+    assert (await bench.target.task(spec.name)).phase == "absent"
+    assert ways(await bench.target.observe(bench.ref)) == []
+
+
+@pytest.mark.parametrize("then", [(), ALLOWED[1:]], ids=["nothing", "another place"])
+async def test_change_of_what_workloads_may_reach_is_carried_out(bench: Bench, then: tuple[Destination, ...]) -> None:
+    before = await settle(bench, desired(bench, workload(bench), policy=Policy("none", ALLOWED)))
+    want = desired(bench, workload(bench), policy=Policy("none", then))
+    assert bench.target.diff(want, await bench.target.observe(bench.ref))
+    after = await settle(bench, want)
+    assert after.workload("web").ready == 1
+    assert after.workload("web").replicas[0].started_at != before.workload("web").replicas[0].started_at
+    again = await settle(bench, Desired(bench.ref, bench.identity, network=False))
+    assert not any(item.kind != "volume" for item in again.objects.values())
 
 
 async def test_inventory_finds_owners_by_what_is_on_their_objects(bench: Bench) -> None:

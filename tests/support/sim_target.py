@@ -16,10 +16,12 @@ Faults: `crash_after`, `stale_reads`, `duplicates`, `unreachable`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 
-from mooring.domain.model.desired import Desired, Endpoint, Workload
+from mooring.domain.model.desired import Desired, Destination, Endpoint, Workload
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.observed import (
     Change,
@@ -36,6 +38,7 @@ from mooring.domain.model.secret import SecretKey, version_name
 from mooring.domain.task import TaskSpec, TaskState, tail
 from mooring.targets.base import Capabilities, SecretReader
 from mooring.targets.errors import (
+    AddressNotRelayed,
     EngineUnreachable,
     Foreign,
     ImageNotFound,
@@ -49,9 +52,11 @@ from tests.support.sim_world import (
     Outcome,
     SimContainer,
     SimNetwork,
+    SimRelay,
     SimTask,
     SimVolume,
     SimWorld,
+    policy_text,
     replica_fingerprint,
 )
 
@@ -157,7 +162,11 @@ class SimTarget:
         for net in world.networks.values():
             if net.ref == ref:
                 key = f"network {net.name}"
-                objects[key] = ObjectSeen("network", net.name, net.policy.egress, net.identity)
+                objects[key] = ObjectSeen("network", net.name, policy_text(net.policy), net.identity)
+        for relay in world.relays.values():
+            if relay.ref == ref:
+                key = f"relay {relay.name}"
+                objects[key] = ObjectSeen("relay", relay.name, "", relay.identity, {"task": relay.task})
         if (kept := world.memories.get(ref)) is not None:
             objects["memory"] = ObjectSeen("memory", "memory", f"{kept[1]}{kept[2]}", kept[0])
         volumes: dict[str, VolumeSeen] = {}
@@ -215,6 +224,10 @@ class SimTarget:
                 change = Change("stop", f"container {name}", "it is no longer wanted", "downtime")
                 yield change, None if item.detail["state"] == "stopping" else _bind(self._stop, name)
         yield from self._plan_memory(want, seen)
+        for item in seen.objects.values():
+            if item.kind == "relay" and item.detail["task"] not in seen.tasks:
+                change = Change("remove", f"container {item.name}", "its task does not run")
+                yield change, _bind(self._close, item.detail["task"])
         yield from self._plan_network(want, seen, boxes)
         for volume in want.volumes:
             name = child(want.ref, volume.role)
@@ -248,7 +261,7 @@ class SimTarget:
         item = seen.objects.get(f"network {name}")
         if want.network and item is None:
             yield Change("create", f"network {name}", "it is missing"), _bind(self._make_network, name, want)
-        elif want.network and item is not None and item.fingerprint != want.policy.egress:
+        elif want.network and item is not None and item.fingerprint != policy_text(want.policy):
             change = Change("replace", f"network {name}", "its policy changed", "downtime")
             yield change, _bind(self._make_network, name, want)
         elif not want.network and item is not None:
@@ -380,7 +393,25 @@ class SimTarget:
             for file in task.files:
                 for key in file.secrets():
                     await self._secrets.value(key)
+        if task.allow and not task.egress:
+            self._check_allow(task.allow)
+            self._effect(f"open the way of task {task.name}", lambda: self._open(task))
         self._effect(f"start task {task.name}", lambda: self._run(task))
+
+    def _check_allow(self, allow: tuple[Destination, ...]) -> None:
+        """As a target that stands in between: an address is pointed elsewhere only with the help of a variable."""
+        for item in allow:
+            with contextlib.suppress(ValueError):
+                ipaddress.ip_address(item.host)
+                if not item.address_variable:
+                    raise AddressNotRelayed(f"{item.host}:{item.port} cannot be the only one that is reached")
+
+    def _open(self, task: TaskSpec) -> None:
+        name = f"{task.name}-relay-0"
+        self.world.relays[name] = SimRelay(name, task.name, task.place, task.identity)
+
+    def _close(self, task: str) -> None:
+        self.world.relays.pop(f"{task}-relay-0", None)
 
     def _run(self, task: TaskSpec) -> None:
         outcome = next((make(task) for matches, make in reversed(self.world.rules) if matches(task)), Outcome())
@@ -404,6 +435,7 @@ class SimTarget:
         outcome = known.outcome
         if not known.ended:
             return TaskState("running", progress=outcome.progress, log_tail=tail(outcome.log))
+        self._close(name)
         good = outcome.exit_code == 0 and (outcome.result is not None or known.spec.image is not None)
         if good and not known.cancelled and not known.late:
             return TaskState("succeeded", 0, outcome.progress, outcome.result, None, tail(outcome.log))
@@ -443,6 +475,7 @@ class SimTarget:
             return
         if not known.ended:
             raise TaskBusy(f"the task {name} still runs")
+        self._close(name)
         self._effect(f"forget task {name}", lambda: _discard(self.world.tasks, name))
 
     # The rest

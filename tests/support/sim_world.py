@@ -93,6 +93,16 @@ class SimNetwork:
 
 
 @dataclass
+class SimRelay:
+    """The way out of a task that may reach a few places; there from before its start until its end was seen."""
+
+    name: str
+    task: str
+    ref: Ref
+    identity: Identity
+
+
+@dataclass
 class SimTask:
     """A task's process or what is left of it."""
 
@@ -122,6 +132,7 @@ class SimWorld:
         self.volumes: dict[str, SimVolume] = {}
         self.networks: dict[str, SimNetwork] = {}
         self.tasks: dict[str, SimTask] = {}
+        self.relays: dict[str, SimRelay] = {}
         self.ports: dict[tuple[Ref, str], int] = {}
         self.endpoints: dict[tuple[Ref, str], str] = {}
         self.memories: dict[Ref, tuple[Identity, tuple[tuple[str, str], ...], str]] = {}
@@ -259,4 +270,9 @@ class SimWorld:
 def replica_fingerprint(workload: Workload, policy: Policy) -> str:
     """What a replica is made from; the number of replicas does not count."""
     plain = dataclasses.replace(workload, replicas=1, image=dataclasses.replace(workload.image, source=""))
-    return f"{fingerprint(plain)}-{policy.egress}"
+    return f"{fingerprint(plain)}-{policy_text(policy)}"
+
+
+def policy_text(policy: Policy) -> str:
+    """What counts of a policy; `allow` means nothing where everything is open."""
+    return policy.egress if policy.egress == "open" else f"none but {policy.allow}"

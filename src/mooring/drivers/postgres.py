@@ -75,7 +75,8 @@ def render_conninfo(
         dbname=database,
         sslmode=connection.sslmode,
         sslrootcert=connection.sslrootcert_file or ("system" if connection.sslmode == "verify-full" else None),
-        # No file and no variable of this machine takes part in who connects where.
+        # No file of this machine takes part in who connects where, and of the variables only PGHOSTADDR: a target that
+        # stands between a task and an address sets it, and `host` stays what a certificate is checked against.
         passfile=passfile,
         gssencmode="disable",
         connect_timeout=CONNECT_TIMEOUT_S,

@@ -15,9 +15,10 @@ from mooring.drivers.errors import (
     RegistryUnreachable,
     SubnetTaken,
 )
-from mooring.errors import ConflictError, FailedError, NotFoundError, Retry, TimeoutExceeded
+from mooring.errors import ConflictError, FailedError, NotFoundError, Retry, TimeoutExceeded, UsageError
 
 __all__ = [
+    "AddressNotRelayed",
     "DiskFull",
     "EngineRefused",
     "EngineUnreachable",
@@ -31,6 +32,7 @@ __all__ = [
     "PortsExhausted",
     "RegistryDenied",
     "RegistryUnreachable",
+    "RelayFailed",
     "SiteRefused",
     "SubnetTaken",
     "SubnetsExhausted",
@@ -138,3 +140,22 @@ class TaskBusy(ConflictError):
     code = "MOOR-335"
     reason = "TaskRunning"
     default_resolution = "Cancel the operation, or wait for its end."
+
+
+class RelayFailed(FailedError):
+    """The relay that is a task's only way out could not be brought to listen."""
+
+    code = "MOOR-336"
+    reason = "RelayFailed"
+    retry = Retry.AFTER
+    default_resolution = (
+        "Look at what it printed; the engine image has to be of this version. Then run the command again."
+    )
+
+
+class AddressNotRelayed(UsageError):
+    """What alone may be reached is given as an address, and nothing tells the process to connect elsewhere."""
+
+    code = "MOOR-337"
+    reason = "AddressNotRelayed"
+    default_resolution = "Give a host name instead of the address in the manifest."

@@ -9,7 +9,14 @@ from mooring.api.instance_network import TlsSpec
 from mooring.domain.instance.conf import EVENTED_PORT, WEB_PORT, decide_instance_sizing, odoo_conf_file
 from mooring.domain.instance.status import without_secrets
 from mooring.domain.instance.subject import DATA_DIR, Subject
-from mooring.domain.instance.tasks import addon_mounts, certificate_for_odoo, filestore_mount, links, odoo_env
+from mooring.domain.instance.tasks import (
+    addon_mounts,
+    certificate_for_odoo,
+    destinations,
+    filestore_mount,
+    links,
+    odoo_env,
+)
 from mooring.domain.lifecycle import Output
 from mooring.domain.model.desired import (
     Desired,
@@ -70,7 +77,7 @@ def decide_desired(subject: Subject, output: Output, hold: Hold) -> Desired:
             SecretSpec(subject.master_password.ref, (subject.master_password.key,)),
         ),
         endpoints=(decide_endpoint(subject),),
-        policy=Policy("none" if subject.environment == "Staging" else "open"),
+        policy=Policy("none", destinations(subject)) if subject.environment == "Staging" else Policy(),
         links=links(subject),
         notes=(("spec", _note(subject)),),
     )

@@ -7,12 +7,13 @@ side. The names are stems: operation and step are in them, the attempt is append
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 from datetime import timedelta
 
 from mooring.domain.instance.conf import odoo_conf_file
 from mooring.domain.instance.subject import ADDONS_DIR, DATA_DIR, PinnedRelease, Subject
-from mooring.domain.model.desired import File, Link, Mount, Resources
+from mooring.domain.model.desired import Destination, File, Link, Mount, Resources
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.release import ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretRef
@@ -51,6 +52,22 @@ def links(subject: Subject) -> tuple[Link, ...]:
     if subject.server.ref is None or not subject.server.managed:
         return ()
     return (Link(subject.server.ref, "database", subject.server.port),)
+
+
+def destinations(subject: Subject) -> tuple[Destination, ...]:
+    """What the instance's tasks reach of the world: the database server where others run it, else nothing."""
+    server = subject.server
+    if server.managed:
+        return ()
+    return (Destination(server.host, server.port, "PGHOSTADDR" if _is_address(server.host) else ""),)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def admin_connection(subject: Subject, user: str) -> Connection:
@@ -100,7 +117,7 @@ def admin_task(subject: Subject, stem: str, document: Document, *, owner_passwor
         argv=engine_argv(document),
         files=tuple(files),
         user=ENGINE_USER,
-        egress=not beside,
+        allow=() if beside else destinations(subject),
         deadline=timedelta(hours=6),
     )
     return RunTask(task, document)
@@ -123,7 +140,7 @@ def owner_task(subject: Subject, stem: str, document: Document, *, admin_passwor
         files=tuple(files),
         user=ENGINE_USER,
         links=links(subject),
-        egress=not subject.server.managed,
+        allow=destinations(subject),
         deadline=timedelta(hours=6),
     )
     return RunTask(task, document)
@@ -159,8 +176,8 @@ def odoo_task(
     Args:
         release: another release than the instance's present one, for an upgrade.
         files: what it needs beyond odoo.conf.
-        probe: it serves data that may be production's: one threaded process, no cron, no network out
-            but where the database server is one that others run.
+        probe: it serves data that may be production's: one threaded process, no cron. As every task here it reaches its
+            database server and nothing else.
     """
     pinned = release or subject.release
     facts = pinned.facts
@@ -178,9 +195,7 @@ def odoo_task(
         user=(facts.uid, facts.gid),
         resources=task_resources(subject),
         links=links(subject),
-        # A server that others run is reached over the world's network: the probe then has a way out, too, and only its
-        # missing cron threads and its two modules keep it quiet.
-        egress=not subject.server.managed,
+        allow=destinations(subject),
         deadline=deadline,
     )
     return RunTask(task)

@@ -152,7 +152,9 @@ class Engine:
         try:
             with mapped(f"read {path} of container {name}"):
                 chunks, _ = self._client.get_archive(name, path)
-                return dict(read_archive(b"".join(chunks)))
+                # Podman 4.3 answers with nothing at all when the container goes away meanwhile.
+                data = b"".join(chunks)
+                return dict(read_archive(data)) if data else None
         except NoSuchObject:
             return None
 
@@ -253,8 +255,10 @@ class Engine:
         except NoSuchObject:
             return None
 
-    def create_network(self, name: str, *, subnet: str, internal: bool, labels: Mapping[str, str]) -> None:
-        """Create a bridge.
+    def create_network(
+        self, name: str, *, subnet: str, internal: bool, labels: Mapping[str, str], ip_range: str = ""
+    ) -> None:
+        """Create a bridge. Addresses outside `ip_range` (all of the subnet by default) are given to nobody who asks for none.
 
         The bridge of an internal network gets no address on Docker, so that nothing on it reaches the engine's machine.
         Podman has no such option.
@@ -263,7 +267,8 @@ class Engine:
             SubnetTaken: another network or the machine uses the subnet.
             NameTaken: there is one of that name.
         """
-        ipam = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        room = {"Subnet": subnet, "IPRange": ip_range} if ip_range else {"Subnet": subnet}
+        ipam = {"Driver": "default", "Config": [room]}
         closed = internal and not self.podman
         with mapped(f"create network {name}"):
             self._client.create_network(
@@ -276,11 +281,13 @@ class Engine:
                 check_duplicate=True,
             )
 
-    def connect(self, network: str, container: str, *, aliases: Sequence[str] = ()) -> None:
-        """Connect; nothing when it is connected."""
+    def connect(self, network: str, container: str, *, aliases: Sequence[str] = (), address: str = "") -> None:
+        """Connect, under a fixed address if one is given; nothing when it is connected."""
         try:
             with mapped(f"connect container {container} to network {network}"):
-                self._client.connect_container_to_network(container, network, aliases=list(aliases))
+                self._client.connect_container_to_network(
+                    container, network, aliases=list(aliases), ipv4_address=address or None
+                )
         except Exception as fault:
             words = str(getattr(fault, "details", "")).lower()
             if "already exists in network" in words or "already connected" in words:

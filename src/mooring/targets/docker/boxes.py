@@ -58,10 +58,11 @@ class BoxMount:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A network and the names under which the container is found there."""
+    """A network, the names under which the container is found there, and its address where that is fixed."""
 
     network: str
     aliases: tuple[str, ...] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,11 @@ class Box:
     """A container that is wanted.
 
     Attributes:
-        purpose: `workload`, `task`, `gateway` or `ingress`.
+        purpose: `workload`, `task`, `gateway`, `relay` or `ingress`.
         restart: it comes back by itself after its end and after a reboot.
         networks: the first is there from the start, the others before the process starts; empty is none at all.
+        hosts: (name, address) for its hosts file, which is asked before any name server.
+        low_ports: it may listen below 1024, which Docker always allows and Podman does not.
         labels: beyond those of every object.
     """
 
@@ -110,6 +113,8 @@ class Box:
     shm_bytes: int | None = None
     probe: Probe | None = None
     capabilities: tuple[str, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
+    low_ports: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -159,6 +164,10 @@ def render_box(box: Box, options: DockerOptions, *, podman: bool = False) -> dic
         host["NanoCpus"] = box.resources.cpu_millicores * 1_000_000
     if box.shm_bytes:
         host["ShmSize"] = box.shm_bytes
+    if box.hosts:
+        host["ExtraHosts"] = [f"{name}:{address}" for name, address in box.hosts]
+    if box.low_ports:
+        host["Sysctls"] = {"net.ipv4.ip_unprivileged_port_start": "0"}
     first = box.networks[:1]
     return {
         "Image": box.image,
@@ -173,8 +182,13 @@ def render_box(box: Box, options: DockerOptions, *, podman: bool = False) -> dic
         **({} if podman else {"Healthcheck": {"Test": ["NONE"]}}),
         "ExposedPorts": {f"{item.inner}/tcp": {} for item in box.publish},
         "HostConfig": host,
-        "NetworkingConfig": {"EndpointsConfig": {item.network: {"Aliases": list(item.aliases)} for item in first}},
+        "NetworkingConfig": {"EndpointsConfig": {item.network: _endpoint(item) for item in first}},
     }
+
+
+def _endpoint(item: Attachment) -> dict[str, Any]:
+    fixed = {"IPAMConfig": {"IPv4Address": item.address}} if item.address else {}
+    return {"Aliases": list(item.aliases), **fixed}
 
 
 def render_labels(box: Box) -> dict[str, str]:
@@ -265,7 +279,7 @@ def ensure_box(engine: Engine, box: Box, options: DockerOptions, fill: Fill) -> 
         with pack_folder(Path(folder.source), folder.path.strip("/"), uid=folder.uid, gid=folder.gid) as packed:
             engine.upload(box.name, "/", packed)
     for attachment in box.networks[1:]:
-        engine.connect(attachment.network, box.name, aliases=attachment.aliases)
+        engine.connect(attachment.network, box.name, aliases=attachment.aliases, address=attachment.address)
 
 
 def _own(engine: Engine, name: str, mount: BoxMount) -> None:

@@ -20,7 +20,7 @@ from mooring.domain.model.observed import Change, Observed
 from mooring.domain.model.secret import SecretKey
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
-from mooring.targets.docker import memory, networks, ports, sites
+from mooring.targets.docker import memory, networks, ports, relays, sites
 from mooring.targets.docker.boxes import Attachment, Box, Publish, box_mounts, ensure_box, ensure_volume, ensure_volumes
 from mooring.targets.docker.caddyfile import HTTP
 from mooring.targets.docker.images import ensure_image, ensure_release
@@ -89,6 +89,8 @@ class Converger:
                 self._network(want)
             case "renetwork":
                 self._renetwork(want, move.name)
+            case "unrelay":
+                return self._unrelay(want, move.name)
             case "unnetwork":
                 networks.remove_network(self.engine, move.name)
             case "link":
@@ -147,7 +149,13 @@ class Converger:
         self.engine.remove(item["Id"])
         return True
 
-    def _network(self, want: Desired) -> str:
+    def _unrelay(self, want: Desired, name: str) -> bool:
+        item = self._owned(want, name)
+        if item is not None:
+            self.engine.remove(item["Id"])
+        return item is not None
+
+    def _network(self, want: Desired, *, subnet: str = "") -> str:
         name = networks.ensure_network(
             self.engine,
             self.options,
@@ -157,14 +165,24 @@ class Converger:
             internal=want.policy.egress == "none",
             links=tag.links_label(want.links),
             fingerprint=tag.network_fingerprint(want.policy, want.links),
+            relays=want.policy.egress == "none" and bool(want.policy.allow),
+            subnet=subnet,
         )
         networks.connect_links(self.engine, name, tag.links_label(want.links))
         return name
 
     def _renetwork(self, want: Desired, name: str) -> None:
-        """What was connected comes back under its names; servers that are no longer linked do not."""
+        """What was connected comes back under its names; servers that are no longer linked do not.
+
+        It gets its subnet again where it can: processes were pointed at relays in it. Relays are made anew, under their
+        addresses, by the next pass; they go first, as Podman 4.3 loses its way with one that is taken off one of its networks.
+        """
+        subnet = networks.subnet_of(self.engine, name)
+        for relay in self.engine.containers(labels=[*tag.owner_filter(want.ref), f"{tag.PURPOSE}={relays.PURPOSE}"]):
+            if tag.RELAY_OF not in relay["Labels"] and tag.identity_of(relay["Labels"]) == want.identity:
+                self.engine.remove(str(relay["Id"]))
         attached = networks.remove_network(self.engine, name)
-        self._network(want)
+        self._network(want, subnet=subnet)
         for container in attached:
             item = self.engine.container(container)
             labels = ((item or {}).get("Config") or {}).get("Labels") or {}
@@ -194,7 +212,9 @@ class Converger:
         attached = networks.networks_of(item)
         main = child(want.ref, networks.MAIN)
         if want.network and main not in attached:
-            self.engine.connect(main, move.name, aliases=_aliases(labels))
+            relay = labels.get(tag.PURPOSE) == relays.PURPOSE
+            fixed = self._fixed(want, labels[tag.ROLE]) if relay else ""
+            self.engine.connect(main, move.name, aliases=_aliases(labels), address=fixed)
         if move.unit is not None:
             for network in self._linking(want.ref, move.unit.workload.role):
                 if network not in attached:
@@ -216,6 +236,13 @@ class Converger:
         if unit.purpose == "gateway":
             self._create_gateway(want, unit, box)
             return
+        if unit.purpose == relays.PURPOSE:
+            outer = Attachment(self._bridge(want, networks.OUTBOUND))
+            inner = Attachment(child(want.ref, networks.MAIN), address=self._fixed(want, unit.workload.role))
+            box = dataclasses.replace(box, networks=(outer, inner), low_ports=True)
+        elif want.network:
+            subnet = networks.subnet_of(self.engine, child(want.ref, networks.MAIN))
+            box = relays.with_ways(box, relays.policy_ways(want.policy, subnet))
         self._place(want, box)
         self.engine.start(name)
 
@@ -266,17 +293,21 @@ class Converger:
             },
         )
 
+    def _fixed(self, want: Desired, role: str) -> str:
+        """The address of a relay of the workloads in the owner's network."""
+        subnet = networks.subnet_of(self.engine, child(want.ref, networks.MAIN))
+        return relays.fixed_address(subnet, int(role.rpartition("-")[2]))
+
+    def _bridge(self, want: Desired, role: str) -> str:
+        """A network with a way out, for what stands between it and the owner's own."""
+        return networks.ensure_network(
+            self.engine, self.options, ref=want.ref, identity=want.identity, role=role, internal=False
+        )
+
     def _create_gateway(self, want: Desired, unit: Unit, box: Box) -> None:
         """A gateway publishes a port; on an internal network nothing is published, so it gets a bridge of its own too."""
         if want.policy.egress == "none" and want.network:
-            bridge = networks.ensure_network(
-                self.engine,
-                self.options,
-                ref=want.ref,
-                identity=want.identity,
-                role=networks.PUBLISH,
-                internal=False,
-            )
+            bridge = self._bridge(want, networks.PUBLISH)
             box = dataclasses.replace(box, networks=(Attachment(bridge), *box.networks))
         box = dataclasses.replace(box, capabilities=("NET_BIND_SERVICE",))
         kept = ports.remembered(self.engine, want.ref, unit.workload.role)

@@ -41,6 +41,9 @@ FILES = f"{PREFIX}files"
 PORT = f"{PREFIX}port"
 SOURCE = f"{PREFIX}source"
 DIGEST = f"{PREFIX}digest"
+RELAY_OF = f"{PREFIX}relay-of"
+RELAYS = f"{PREFIX}relays"
+WAYS = f"{PREFIX}ways"
 NOTE = f"{PREFIX}note."
 MEMORY = f"{PREFIX}memory"
 VERSIONS = f"{PREFIX}versions"
@@ -147,7 +150,16 @@ def network_fingerprint(policy: Policy, links: tuple[Link, ...]) -> str:
     """What a network was made from."""
     # Internal networks of before had a bridge with an address, by which the engine's machine was reached.
     how = ["no address"] if policy.egress == "none" else []
+    # Where relays stand, the network has room for their fixed addresses, whatever they relay.
+    how += ["relays"] if policy.egress == "none" and policy.allow else []
     return digest([policy.egress, links_label(links), *how])
+
+
+def egress_text(policy: Policy) -> str:
+    """What a policy says, as part of a fingerprint: `open`, `none`, or `none` with what is allowed."""
+    if policy.egress == "open" or not policy.allow:
+        return policy.egress
+    return f"none but {json.dumps(_compact(policy.allow), sort_keys=True)}"
 
 
 def workload_fingerprint(workload: Workload, *, egress: str, extra: tuple[str, ...] = ()) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,8 +29,14 @@ def ensure_network(
     internal: bool,
     links: str = "",
     fingerprint: str = "",
+    relays: bool = False,
+    subnet: str = "",
 ) -> str:
     """The name of the owner's network `role`, made when it is missing. An existing one of ours stays as it is.
+
+    Args:
+        relays: twice the size, with addresses in its second half that are given to nobody who asks for none.
+        subnet: the one to take if it is free and of the right size.
 
     Raises:
         Foreign: a network of that name is not this owner's.
@@ -43,15 +50,28 @@ def ensure_network(
     labels = tag.owner_labels(ref, identity, role) | {tag.FINGERPRINT: fingerprint}
     if links:
         labels[tag.LINKS] = links
-    candidates = plan_subnets(options.network_pool, options.network_prefix, _used(engine))
+    prefix = options.network_prefix - 1 if relays else options.network_prefix
+    candidates = plan_subnets(options.network_pool, prefix, _used(engine))
+    if subnet.endswith(f"/{prefix}"):
+        candidates = itertools.chain((subnet,), candidates)
     for _ in range(_TRIES):
         try:
-            engine.create_network(name, subnet=next(candidates), internal=internal, labels=labels)
+            free = next(candidates)
+            half = free.replace(f"/{prefix}", f"/{prefix + 1}") if relays else ""
+            engine.create_network(name, subnet=free, internal=internal, labels=labels, ip_range=half)
         except SubnetTaken:
             continue
         except NameTaken:
             return ensure_network(
-                engine, options, ref=ref, identity=identity, role=role, internal=internal, links=links
+                engine,
+                options,
+                ref=ref,
+                identity=identity,
+                role=role,
+                internal=internal,
+                links=links,
+                fingerprint=fingerprint,
+                relays=relays,
             )
         return name
     raise SubnetTaken(f"no subnet of {options.network_pool} was accepted for network {name}")
@@ -99,6 +119,12 @@ def networks_of(container: Mapping[str, Any]) -> dict[str, Any]:
     """The networks that a container is on, by name; of an inspected one as of a listed one."""
     found = (container.get("NetworkSettings") or {}).get("Networks") or {}
     return {str(name): value for name, value in found.items()}
+
+
+def subnet_of(engine: Engine, name: str) -> str:
+    """The subnet of a network; empty when it is gone."""
+    config = ((engine.network(name) or {}).get("IPAM") or {}).get("Config") or ()
+    return next((str(item["Subnet"]) for item in config if item.get("Subnet")), "")
 
 
 def _used(engine: Engine) -> list[str]:

@@ -15,7 +15,7 @@ from mooring.domain.model.observed import EndpointSeen, ObjectSeen, Observed, Re
 from mooring.domain.task import tail
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
-from mooring.targets.docker import memory, networks, sites
+from mooring.targets.docker import memory, networks, relays, sites
 from mooring.targets.docker.boxes import file_digest, observed_limits
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.probes import Probes
@@ -54,7 +54,11 @@ class Looker:
                 else:
                     objects[f"task {name}"] = ObjectSeen("task", name, "", tag.identity_of(labels), {"state": state})
                 continue
-            objects[f"container {name}"] = self._container(item, live=live, ready=ready, linking=linking)
+            if purpose == relays.PURPOSE and tag.RELAY_OF in labels:
+                detail = {"task": labels[tag.RELAY_OF], "state": state}
+                objects[f"relay {name}"] = ObjectSeen("relay", name, "", tag.identity_of(labels), detail)
+                continue
+            objects[f"container {name}"] = self._container(item, ref, live=live, ready=ready, linking=linking)
             if purpose == "workload":
                 replica = self._replica(item, state, ready=ready.get(name, False))
                 workloads.setdefault(labels.get(tag.ROLE, ""), []).append(replica)
@@ -140,7 +144,13 @@ class Looker:
         ]
 
     def _container(
-        self, item: Mapping[str, Any], *, live: bool, ready: Mapping[str, bool], linking: list[tuple[str, str]]
+        self,
+        item: Mapping[str, Any],
+        ref: Ref,
+        *,
+        live: bool,
+        ready: Mapping[str, bool],
+        linking: list[tuple[str, str]],
     ) -> ObjectSeen:
         name, labels = _name(item), _labels(item)
         attached = networks.networks_of(item)
@@ -158,17 +168,20 @@ class Looker:
                 "ready": "yes" if ready.get(name) else "no",
                 "networks": ",".join(sorted(attached)),
                 "unlinked": ",".join(sorted(unlinked)),
-                "drift": self._drift(item, live=live),
+                "drift": self._drift(item, child(ref, networks.MAIN), live=live),
                 "port": labels.get(tag.PORT, ""),
                 "grace": str((item.get("Config") or {}).get("StopTimeout") or 30),
             },
         )
 
-    def _drift(self, item: Mapping[str, Any], *, live: bool) -> str:
+    def _drift(self, item: Mapping[str, Any], main: str, *, live: bool) -> str:
         """What somebody changed on it since it was made; empty when nothing."""
         labels = _labels(item)
         if tag.LIMITS in labels and observed_limits(item.get("HostConfig") or {}) != labels[tag.LIMITS]:
             return "its limits or its restart policy were changed"
+        here = networks.networks_of(item).get(main) or {}
+        if relays.ways_moved(labels, str(here.get("IPAddress") or ""), int(here.get("IPPrefixLen") or 0)):
+            return "its ways out have another address"
         if live and labels.get(tag.FILES):
             for path, digest in json.loads(labels[tag.FILES]).items():
                 found = self.engine.download(_name(item), path)

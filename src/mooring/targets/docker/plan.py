@@ -7,6 +7,7 @@ wait. So what a plan shows is what an apply does.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from mooring.domain.model.desired import Desired, Endpoint, File, Resources, Vol
 from mooring.domain.model.identity import child
 from mooring.domain.model.observed import Change, ObjectSeen, Observed
 from mooring.domain.model.release import ResolvedRelease
-from mooring.targets.docker import caddyfile, memory, networks, sites
+from mooring.targets.docker import caddyfile, memory, networks, relays, sites
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.options import DockerOptions
 
@@ -24,6 +25,7 @@ Verb = Literal[
     "refuse",
     "remove",
     "forget",
+    "unrelay",
     "network",
     "renetwork",
     "unnetwork",
@@ -39,12 +41,12 @@ Verb = Literal[
     "site",
     "unsite",
 ]
-_OURS = {"workload", "gateway"}
+_OURS = {"workload", "gateway", relays.PURPOSE}
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A role as containers: a workload, or the gateway of an endpoint."""
+    """A role as containers: a workload, a relay of the workloads, or the gateway of an endpoint."""
 
     workload: Workload
     fingerprint: str
@@ -73,8 +75,14 @@ class Move:
 
 def plan_units(want: Desired, options: DockerOptions) -> tuple[Unit, ...]:
     """All roles of an owner, gateways included."""
-    egress = want.policy.egress if want.network else "off"
-    units = [
+    egress = tag.egress_text(want.policy) if want.network else "off"
+    units: list[Unit] = []
+    if want.network and want.workloads:
+        for relay in relays.relay_units(want.policy, options):
+            # Another version of Mooring has another engine image, and interrupts nobody's connections for that.
+            plain = dataclasses.replace(relay, image=ResolvedRelease("", "", ""))
+            units.append(Unit(relay, tag.workload_fingerprint(plain, egress=egress), relays.PURPOSE))
+    units += [
         Unit(workload, tag.workload_fingerprint(workload, egress=egress), "workload") for workload in want.workloads
     ]
     for endpoint in want.endpoints:
@@ -194,7 +202,13 @@ def _removals(units: tuple[Unit, ...], containers: Mapping[str, ObjectSeen]) -> 
 
 
 def _leftovers(want: Desired, seen: Observed) -> Iterator[Move]:
-    """Tasks that ended. Until the owner goes, whoever started one has yet to read how it ended, or forgets it."""
+    """Tasks that ended, and relays without one.
+
+    Until the owner goes, whoever started a task has yet to read how it ended, or forgets it.
+    """
+    for _, item in sorted(seen.objects.items()):
+        if item.kind == "relay" and item.identity == want.identity and item.detail["task"] not in seen.tasks:
+            yield Move(Change("remove", f"container {item.name}", "its task does not run"), "unrelay", item.name)
     if want.network:
         return
     for item in seen.objects.values():

@@ -133,9 +133,16 @@ def decide_stack(
 
     Raises:
         PortUnknown: an endpoint has no port yet.
+        NotRenderable: a few places outside are all that it may reach.
         SiteRefused: a host name, path or address cannot be served.
     """
     closed = instance.policy.egress == "none"
+    if closed and instance.policy.allow:
+        allowed = ", ".join(f"{item.host}:{item.port}" for item in instance.policy.allow)
+        raise NotRenderable(
+            f"{instance.ref} may reach nothing but {allowed}, which these formats cannot hold it to",
+            resolution="Run the instance with Mooring itself, or give it a managed database server.",
+        )
     nets = {INSTANCE_NET: StackNetwork(INSTANCE_NET, child(instance.ref, networks.MAIN), closed)}
     services: list[Service] = []
     if server is not None:

@@ -2,7 +2,8 @@
 """Tasks: containers that run to their end. Starting or adopting them, and what their end means.
 
 A task without a way out runs on an internal network: the owner's own where that is internal, else one beside it with the
-same links. A task that reaches the world from an owner that does not gets a bridge that only tasks are on.
+same links. What it is allowed to reach nevertheless, it reaches through relays of its own, which go when it ends. A task that
+reaches the world from an owner that does not gets a bridge that only tasks are on.
 Blocking; called in threads by the target.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 from mooring.domain.model.desired import Link
 from mooring.domain.model.identity import child
+from mooring.domain.relay import plan_relays
 from mooring.domain.task import Messages, TaskSpec, TaskState, read_messages, tail
 from mooring.drivers.docker.engine import Engine
 from mooring.errors import MooringError
@@ -24,6 +26,7 @@ from mooring.targets.docker.boxes import Attachment, Box, Fill, box_mounts, ensu
 from mooring.targets.docker.images import ensure_image, ensure_release
 from mooring.targets.docker.observe import read_time
 from mooring.targets.docker.options import DockerOptions
+from mooring.targets.docker.relays import TaskRelays, Ways, with_ways
 from mooring.targets.docker.stops import Stops
 from mooring.targets.errors import (
     Foreign,
@@ -67,8 +70,12 @@ class Tasks:
         else:
             ensure_image(self.engine, self.options, image)
         ensure_volumes(self.engine, task.place, task.identity, task.mounts)
+        attachments = self._networks(task)
+        ways = Ways()
+        if task.allow and not task.egress:
+            ways = self._relays.open(task, inner=attachments[0].network, outer=self._outer(task))
         try:
-            ensure_box(self.engine, self._box(task, image), self.options, self.fill)
+            ensure_box(self.engine, with_ways(self._box(task, image, attachments), ways), self.options, self.fill)
         except NameTaken:
             self._own(task)
             return
@@ -95,6 +102,8 @@ class Tasks:
             return TaskState("running", progress=messages.progress, log_tail=_tail(messages))
         late = started is not None and ended is not None and ended - started > deadline
         output = self.engine.log_end(name, lines=None if self.engine.podman else TAIL_LINES)
+        # What a relay could not reach says more than the broken connection that the task saw.
+        output = f"{output.rstrip()}\n{self._close(item)}".strip()
         return verdict(
             name,
             messages=read_messages(output.splitlines()),
@@ -112,6 +121,7 @@ class Tasks:
         if not item["State"].get("Running"):
             if item["State"].get("Status") == "created":
                 self.engine.remove(item["Id"])
+                self._close(item)
             return
         self.stops.begin(str(item["Id"]), grace_s=CANCEL_GRACE_S, remove=False)
 
@@ -126,7 +136,17 @@ class Tasks:
             return
         if item["State"].get("Running"):
             raise TaskBusy(f"the task {name} still runs")
+        self._close(item)
         self.engine.remove(item["Id"])
+
+    @property
+    def _relays(self) -> TaskRelays:
+        return TaskRelays(self.engine, self.options, self.fill)
+
+    def _close(self, item: Mapping[str, Any]) -> str:
+        """Remove the relays of a task that ended; what they could not reach."""
+        labels = self._labels(item)
+        return self._relays.close(labels[tag.TASK], int(labels.get(tag.RELAYS, "0")))
 
     def _own(self, task: TaskSpec) -> dict[str, Any] | None:
         item = self.engine.container(task.name)
@@ -142,7 +162,7 @@ class Tasks:
         labels: Mapping[str, str] = (item.get("Config") or {}).get("Labels") or {}
         return labels if labels.get(tag.INSTALLATION) == self.installation else {}
 
-    def _box(self, task: TaskSpec, image: str) -> Box:
+    def _box(self, task: TaskSpec, image: str, attachments: tuple[Attachment, ...]) -> Box:
         return Box(
             name=task.name,
             ref=task.place,
@@ -159,13 +179,14 @@ class Tasks:
             mounts=box_mounts(task.place, task.mounts),
             folders=task.folders,
             resources=task.resources,
-            networks=self._networks(task),
+            networks=attachments,
             stop_grace_s=CANCEL_GRACE_S,
             labels={
                 tag.TASK: task.name,
                 tag.FENCE: str(task.fence),
                 tag.DEADLINE: str(task.deadline.total_seconds()),
                 tag.RUNTIME: "engine" if task.image is None else "image",
+                tag.RELAYS: str(0 if task.egress else len(plan_relays(task.allow))),
             },
         )
 
@@ -187,6 +208,13 @@ class Tasks:
             names.append(self._network(task, networks.TASKS, internal=True, links=(*task.links, *self._selves(task))))
         networks.connect_links(self.engine, names[0], tag.links_label(task.links))
         return tuple(Attachment(name) for name in names)
+
+    def _outer(self, task: TaskSpec) -> str:
+        """Where a task's relays reach the world: the owner's own network if that has a way out, else the tasks' bridge."""
+        main = self.engine.network(child(task.place, networks.MAIN))
+        if main is not None and not main.get("Internal"):
+            return str(main["Name"])
+        return self._network(task, networks.OUTBOUND, internal=False, links=())
 
     def _network(self, task: TaskSpec, role: str, *, internal: bool, links: tuple[Link, ...]) -> str:
         text = tag.links_label(links)
