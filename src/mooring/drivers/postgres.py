@@ -8,6 +8,7 @@ engine calls it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,8 +76,10 @@ def render_conninfo(
         dbname=database,
         sslmode=connection.sslmode,
         sslrootcert=connection.sslrootcert_file or ("system" if connection.sslmode == "verify-full" else None),
-        # No file of this machine takes part in who connects where, and of the variables only PGHOSTADDR: a target that
-        # stands between a task and an address sets it, and `host` stays what a certificate is checked against.
+        # No file of this machine takes part in who connects where, and of the variables only libpq's PGHOSTADDR: a target that
+        # stands between a task and an address sets it, and `host` stays what a certificate is checked against. It is written
+        # here since PostgreSQL's own programs get no environment.
+        hostaddr=os.environ.get("PGHOSTADDR") or None,
         passfile=passfile,
         gssencmode="disable",
         connect_timeout=CONNECT_TIMEOUT_S,
