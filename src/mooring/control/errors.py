@@ -157,3 +157,11 @@ class UnknownRepository(NotFoundError):
     code = "MOOR-640"
     reason = "UnknownRepository"
     default_resolution = "Apply a BackupRepository of that name, or correct the name."
+
+
+class RepositoryTaskFailed(FailedError):
+    """A task on a backup repository ended with an error; the repository is as it was, or says otherwise."""
+
+    code = "MOOR-641"
+    reason = "RepositoryTaskFailed"
+    default_resolution = "Read what it says, correct the cause, and ask again."

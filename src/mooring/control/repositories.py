@@ -9,7 +9,7 @@ from mooring.control.errors import NamespaceNotAllowed, UnknownRepository
 from mooring.control.servers import secret_ref
 from mooring.control.services import Services
 from mooring.domain.instance.repository import RepositoryAccess
-from mooring.domain.model.identity import Ref
+from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretKey, SecretRef
 
 KIND = "BackupRepository"
@@ -55,6 +55,7 @@ async def find_repository(services: Services, namespace: str, name: str) -> Repo
         credentials = tuple([await slot(ref, key) for key in CREDENTIALS])
     return RepositoryAccess(
         ref=found.ref,
+        identity=Identity(services.installation, found.id),
         url=spec.url,
         client=services.installation,
         endpoint=spec.endpoint,

@@ -6,18 +6,21 @@ Made by control, kept in the operations that use it. Holds slots of secrets, nev
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from mooring.domain.instance.tasks import ENGINE_USER, secret_file
+from mooring.domain.instance.tasks import ENGINE_USER, engine_argv, secret_file
 from mooring.domain.model.desired import File, Mount
-from mooring.domain.model.identity import Ref
+from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretKey
-from mooring.domain.task import TaskSpec
+from mooring.domain.task import DOCUMENT_PATH, TaskSpec
+from mooring.domain.work.codec import Document
 from mooring.domain.work.repository import RepositorySettings
 
 SECRETS_DIR = "/run/mooring/repository"
@@ -38,12 +41,14 @@ class RepositoryAccess:
 
     Attributes:
         ref: its document.
+        identity: for the tasks that run for the repository alone.
         url: as the manifest has it; a folder of the target's machine when it begins with `file://`.
         credentials: the values `accessKeyId` and `secretAccessKey`; empty for the machine's own identity.
         client: name of this installation among those that write there.
     """
 
     ref: Ref
+    identity: Identity
     url: str
     client: str
     endpoint: str | None = None
@@ -101,6 +106,25 @@ class RepositoryAccess:
         if self.passphrase is not None:
             found.append(secret_file(PASSPHRASE_FILE, self.passphrase, user))
         return tuple(found)
+
+
+def repository_task(access: RepositoryAccess, name: str, document: Document, *, deadline: timedelta) -> TaskSpec:
+    """A task on the repository alone, on no instance's side.
+
+    Args:
+        name: the task's own; who asks twice at once asks by different names.
+    """
+    user = ENGINE_USER
+    task = TaskSpec(
+        name=name,
+        place=access.ref,
+        identity=access.identity,
+        argv=engine_argv(document),
+        files=(File(DOCUMENT_PATH, (json.dumps(document.to_json(), sort_keys=True),), uid=user[0], gid=user[1]),),
+        user=user,
+        deadline=deadline,
+    )
+    return access.grant(task)
 
 
 @cache

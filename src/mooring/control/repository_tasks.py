@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one task on a backup repository to its end, for a person who waits: listing, checking, pruning, passphrases.
+
+Such tasks belong to no instance and to no journal: the repository itself is made so that they may run beside anything, and be
+killed at any point. What they leave in the target is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from mooring.control.errors import RepositoryTaskFailed
+from mooring.control.events import Event
+from mooring.control.services import Services, new_id
+from mooring.domain.instance.repository import RepositoryAccess, repository_task
+from mooring.domain.model.desired import Desired
+from mooring.domain.model.identity import child
+from mooring.domain.task import TaskState
+from mooring.domain.work.codec import Document
+from mooring.errors import TimeoutExceeded
+
+POLL_S = 0.3
+
+
+async def run_repository_task(
+    services: Services, access: RepositoryAccess, document: Document, *, timeout_s: float
+) -> Mapping[str, Any]:
+    """The result of the task that `document` describes.
+
+    Raises:
+        RepositoryTaskFailed: it ended with an error; carries the task's own words.
+        TimeoutExceeded: it took longer than `timeout_s` seconds; it was ended.
+    """
+    name = child(access.ref, f"{document.TASK}-{new_id()[:6]}")
+    task = repository_task(access, name, document, deadline=timedelta(seconds=timeout_s))
+    until = services.clock.monotonic() + timeout_s
+    said = ""
+    await services.target.start(task)
+    try:
+        while True:
+            state = await services.target.task(name)
+            if state.phase in ("succeeded", "failed", "absent"):
+                return _result(document, state)
+            step = state.progress.step if state.progress is not None else ""
+            if step and step != said:
+                services.emit(Event(access.ref, "step", step, step=step))
+                said = step
+            if services.clock.monotonic() > until:
+                raise TimeoutExceeded(f"{document.TASK} of {access.ref.name} took longer than {timeout_s:.0f} s.")
+            await services.clock.sleep(POLL_S)
+    finally:
+        await _clean(services, access, name)
+
+
+def _result(document: Document, state: TaskState) -> Mapping[str, Any]:
+    if state.phase == "succeeded" and isinstance(state.result, Mapping):
+        return state.result
+    fault = state.error or {}
+    raise RepositoryTaskFailed(
+        str(fault.get("brief") or f"{document.TASK} ended without a result."),
+        details="\n".join(text for text in (str(fault.get("details", "")), state.log_tail) if text),
+        resolution=str(fault["resolution"]) if fault.get("resolution") else None,
+    )
+
+
+async def _clean(services: Services, access: RepositoryAccess, name: str) -> None:
+    """The task and its network go; the cache stays."""
+    while (await services.target.task(name)).phase in ("pending", "running"):
+        await services.target.cancel(name)
+        await services.clock.sleep(POLL_S)
+    await services.target.forget(name)
+    nothing = Desired(access.ref, access.identity, network=False)
+    seen = await services.target.observe(access.ref, live=True)
+    if not seen.tasks:
+        await services.target.converge(nothing, seen)
