@@ -20,7 +20,7 @@ from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.drivers.docker.archive import Entry, render_archive
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import DockerOptions
-from mooring.targets.docker.images import ImageGone, ensure_release, resolve_image
+from mooring.targets.docker.images import ImageGone, ensure_engine_image, ensure_release, resolve_image
 from mooring.targets.docker.labels import owner_labels
 from mooring.targets.errors import Foreign, RegistryUnreachable
 from tests.contract.target_bench import DockerBench, desired, docker_address, task, workload
@@ -120,6 +120,16 @@ def test_pull_from_a_registry_that_is_not_there_says_that_it_does_not_answer() -
             engine.pull("127.0.0.1:1/x:1", login=None, idle_timeout_s=60)
     finally:
         engine.close()
+
+
+def test_engine_image_that_no_registry_gives_says_which_command_builds_it() -> None:
+    engine = Engine(docker_address(), timeout_s=30)
+    try:
+        with pytest.raises(RegistryUnreachable) as caught:
+            ensure_engine_image(engine, DockerOptions(engine_image="127.0.0.1:1/mooring-engine:9"))
+    finally:
+        engine.close()
+    assert "mooring setup" in caught.value.resolution
 
 
 def test_image_that_was_pruned_comes_back_by_its_digest_and_never_by_its_tag() -> None:

@@ -412,7 +412,7 @@ class Engine:
                     fileobj=context,
                     custom_context=True,
                     dockerfile=dockerfile,
-                    tag=name,
+                    tag=self._filed(name),
                     buildargs=dict(arguments),
                     labels=dict(labels),
                     network_mode=None if network else "none",
@@ -429,13 +429,20 @@ class Engine:
 
     def import_tree(self, name: str, archive: IO[bytes]) -> None:
         """Make an image of one layer from a tar of a root file system."""
-        repository, _, tag = name.rpartition(":")
+        repository, _, tag = self._filed(name).rpartition(":")
         # A generator goes in chunks; of a file the library says both its length and that it comes in chunks.
         pieces = iter(lambda: archive.read(_PIECE), b"")
         with mapped(f"import the image {name}"):
-            answer = self._client.import_image_from_stream(pieces, repository=repository, tag=tag)
-        if '"error"' in answer:
-            raise refusal(f"import the image {name}", answer.strip()[-500:])
+            answer: str = self._client.import_image_from_stream(pieces)
+            end = json.loads(answer.splitlines()[-1])
+            if "error" in end:
+                raise refusal(f"import the image {name}", str(end["error"]))
+            # Podman 4.3 imports, and leaves out the tag that it is given.
+            self._client.tag(end["status"], repository, tag, force=True)
+
+    def _filed(self, name: str) -> str:
+        """Podman files short names of what it makes under localhost/, and looks for them under docker.io/library/."""
+        return f"docker.io/library/{name}" if self.podman and "/" not in name else name
 
     # The engine
 

@@ -9,7 +9,7 @@ from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.drivers.docker.engine import Engine, login_for
 from mooring.errors import FailedError, UsageError
 from mooring.targets.docker.options import DockerOptions
-from mooring.targets.errors import ImageNotFound, RegistryDenied
+from mooring.targets.errors import ImageNotFound, RegistryDenied, RegistryUnreachable
 
 
 class NotAnImage(UsageError):
@@ -49,6 +49,19 @@ def ensure_image(engine: Engine, options: DockerOptions, name: str, *, login: st
     if found is None:
         raise ImageNotFound(f"the engine got {name} and does not have it")
     return found
+
+
+def ensure_engine_image(engine: Engine, options: DockerOptions) -> None:
+    """The image of Mooring's own tasks, got when it is not here. No target builds it; the command line does.
+
+    Raises:
+        As `ensure_image`; the resolution says which command builds it.
+    """
+    try:
+        ensure_image(engine, options, options.engine_image)
+    except (ImageNotFound, RegistryUnreachable, RegistryDenied) as fault:
+        resolution = "Run `sudo mooring setup --no-instance`: it pulls this image or builds it; then try again."
+        raise type(fault)(fault.brief, details=fault.details, resolution=resolution) from fault
 
 
 def ensure_release(engine: Engine, options: DockerOptions, release: ResolvedRelease) -> None:

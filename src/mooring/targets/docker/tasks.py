@@ -23,7 +23,7 @@ from mooring.errors import MooringError
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker import networks
 from mooring.targets.docker.boxes import Attachment, Box, Fill, box_mounts, ensure_box, ensure_volumes
-from mooring.targets.docker.images import ensure_image, ensure_release
+from mooring.targets.docker.images import ensure_engine_image, ensure_release
 from mooring.targets.docker.observe import read_time
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.relays import TaskRelays, Ways, with_ways
@@ -68,7 +68,7 @@ class Tasks:
         if task.image is not None:
             ensure_release(self.engine, self.options, task.image)
         else:
-            ensure_image(self.engine, self.options, image)
+            ensure_engine_image(self.engine, self.options)
         ensure_volumes(self.engine, task.place, task.identity, task.mounts)
         attachments = self._networks(task)
         ways = Ways()
