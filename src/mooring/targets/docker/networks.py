@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from mooring.targets.errors import Foreign, NameTaken, SubnetTaken
 
 MAIN, TASKS, OUTBOUND, PUBLISH = "network", "tasks", "outbound", "publish"
 _TRIES = 20
+_making = threading.RLock()
 
 
 def ensure_network(
@@ -42,39 +44,41 @@ def ensure_network(
         Foreign: a network of that name is not this owner's.
         SubnetsExhausted: the pool is used up.
     """
-    name = child(ref, role)
-    found = engine.network(name)
-    if found is not None:
-        check_owner(found.get("Labels"), ref, identity, f"network {name}")
-        return name
-    labels = tag.owner_labels(ref, identity, role) | {tag.FINGERPRINT: fingerprint}
-    if links:
-        labels[tag.LINKS] = links
-    prefix = options.network_prefix - 1 if relays else options.network_prefix
-    candidates = plan_subnets(options.network_pool, prefix, _used(engine))
-    if subnet.endswith(f"/{prefix}"):
-        candidates = itertools.chain((subnet,), candidates)
-    for _ in range(_TRIES):
-        try:
-            free = next(candidates)
-            half = free.replace(f"/{prefix}", f"/{prefix + 1}") if relays else ""
-            engine.create_network(name, subnet=free, internal=internal, labels=labels, ip_range=half)
-        except SubnetTaken:
-            continue
-        except NameTaken:
-            return ensure_network(
-                engine,
-                options,
-                ref=ref,
-                identity=identity,
-                role=role,
-                internal=internal,
-                links=links,
-                fingerprint=fingerprint,
-                relays=relays,
-            )
-        return name
-    raise SubnetTaken(f"no subnet of {options.network_pool} was accepted for network {name}")
+    # Docker looks for the name and makes the network in two steps: two at once make two of one name, and both are refused.
+    with _making:
+        name = child(ref, role)
+        found = engine.network(name)
+        if found is not None:
+            check_owner(found.get("Labels"), ref, identity, f"network {name}")
+            return name
+        labels = tag.owner_labels(ref, identity, role) | {tag.FINGERPRINT: fingerprint}
+        if links:
+            labels[tag.LINKS] = links
+        prefix = options.network_prefix - 1 if relays else options.network_prefix
+        candidates = plan_subnets(options.network_pool, prefix, _used(engine))
+        if subnet.endswith(f"/{prefix}"):
+            candidates = itertools.chain((subnet,), candidates)
+        for _ in range(_TRIES):
+            try:
+                free = next(candidates)
+                half = free.replace(f"/{prefix}", f"/{prefix + 1}") if relays else ""
+                engine.create_network(name, subnet=free, internal=internal, labels=labels, ip_range=half)
+            except SubnetTaken:
+                continue
+            except NameTaken:
+                return ensure_network(
+                    engine,
+                    options,
+                    ref=ref,
+                    identity=identity,
+                    role=role,
+                    internal=internal,
+                    links=links,
+                    fingerprint=fingerprint,
+                    relays=relays,
+                )
+            return name
+        raise SubnetTaken(f"no subnet of {options.network_pool} was accepted for network {name}")
 
 
 def check_owner(labels: Mapping[str, str] | None, ref: Ref, identity: Identity, what: str) -> None:
