@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading content back: few requests, bounded memory, every blob compared with its id before it is given.
+
+What a stream needs next is known from its lists, and is fetched ahead in spans of neighbouring blobs. Blobs that are asked for
+one by one are read ahead as long as they come in the order of their pack: `by_location` gives that order. Called by restores
+(`ports.StreamReader`), checks, prunes, and by sessions that must copy what a prune takes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from mooring.domain.repository import names
+from mooring.domain.repository.manifest import StreamRef
+from mooring.drivers.objects.errors import ObjectMissing
+from mooring.engine.repository.catalog import Catalog
+from mooring.engine.repository.envelope import PACK, Opener, header_of
+from mooring.engine.repository.errors import BlobMissing, ObjectDamaged
+from mooring.engine.repository.pack import Blob, open_blob
+from mooring.engine.repository.table import PackRef, Place
+
+_SPAN = 8 * 1024 * 1024
+_GAP = 128 * 1024
+_MEMORY = 32 * 1024 * 1024
+_AHEAD_FIRST = 256 * 1024
+_GROUP = 8 * 1024 * 1024
+_GROUP_BLOBS = 1024
+_THREADS = 4
+_ID = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A blob and the pack that has it."""
+
+    pack: PackRef
+    blob: Blob
+
+    @property
+    def end(self) -> int:
+        """Where its stored bytes end in the pack."""
+        return self.blob.offset + self.blob.stored
+
+
+@dataclass(slots=True)
+class _Span:
+    start: int
+    end: int
+    content: Future[bytes]
+
+
+class PackReader:
+    """Reads one scope. Safe from several threads."""
+
+    def __init__(self, catalog: Catalog, *, memory: int = _MEMORY, refresh: bool = True) -> None:
+        """Touches nothing yet.
+
+        Args:
+            catalog: of the scope, loaded.
+            memory: bytes of packs that are kept for the next blobs.
+            refresh: list the indexes once more where a blob is not found; not while somebody else uses the table.
+        """
+        self._catalog = catalog
+        self._memory = memory
+        self._may_refresh = refresh
+        self._blob_id = catalog.keys.blob_id(catalog.scope)
+        self._lock = threading.Lock()
+        self._spans: OrderedDict[tuple[bytes, int], _Span] = OrderedDict()
+        self._held = 0
+        self._last: dict[bytes, tuple[int, int]] = {}
+        self._openers: OrderedDict[bytes, Opener] = OrderedDict()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pack-read")
+
+    def close(self) -> None:
+        """Stop the threads that fetch ahead."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def read(self, ref: StreamRef) -> Iterator[bytes]:
+        """See `ports.StreamReader.read`.
+
+        Raises:
+            ObjectDamaged: a blob is not what was written, or the stream has another size.
+            BlobMissing: the repository does not have a blob.
+        """
+        size = 0
+        for content in self._contents(bytes.fromhex(ref.id), ref.depth):
+            size += len(content)
+            yield content
+        if size != ref.size:
+            raise ObjectDamaged(f"Stream {ref.id} has {size} bytes, and {ref.size} are named.")
+
+    def read_all(self, ref: StreamRef, *, limit: int) -> bytes:
+        """A stream as one piece.
+
+        Raises:
+            ObjectDamaged: see `read`; also when it is larger than `limit` bytes.
+        """
+        if ref.size > limit:
+            raise ObjectDamaged(f"Stream {ref.id} has {ref.size} bytes; at most {limit} make sense here.")
+        return b"".join(self.read(ref))
+
+    def by_location(self, refs: Iterable[StreamRef]) -> list[StreamRef]:
+        """The same in the order in which they are read with the fewest requests."""
+
+        def where(ref: StreamRef) -> tuple[int, int]:
+            with self._catalog.lock:
+                place = self._catalog.table.find(bytes.fromhex(ref.id))
+            return (place.pack, place.blob.offset) if place else (-1, 0)
+
+        return sorted(refs, key=where)
+
+    def walk(self, ref: StreamRef, visit: Callable[[bytes, int], bool]) -> None:
+        """Call `visit(blob id, depth)` for every blob of a stream, lists before what they name; content is not read.
+
+        Args:
+            ref: the stream.
+            visit: False leaves out what the list names.
+
+        Raises:
+            ObjectDamaged: a list is not what was written.
+            BlobMissing: the repository does not have a list.
+        """
+        self._walk([bytes.fromhex(ref.id)], ref.depth, visit)
+
+    def open_place(self, place: Place) -> bytes:
+        """One blob's content, from this very pack."""
+        return self._open(Found(self._catalog.table.packs[place.pack], place.blob))
+
+    def _walk(self, ids: Iterable[bytes], depth: int, visit: Callable[[bytes, int], bool]) -> None:
+        if depth == 0:
+            for blob_id in ids:
+                visit(blob_id, 0)
+            return
+        wanted = (blob_id for blob_id in ids if visit(blob_id, depth))
+        for content in self._in_order(wanted):
+            self._walk(_split(content), depth - 1, visit)
+
+    def _contents(self, top: bytes, depth: int) -> Iterator[bytes]:
+        level: Iterator[bytes] = iter((top,))
+        for _ in range(depth):
+            level = chain.from_iterable(map(_split, self._in_order(level)))
+        return self._in_order(level)
+
+    def _in_order(self, ids: Iterator[bytes] | Iterable[bytes]) -> Iterator[bytes]:
+        """The contents of blobs one after another; the next group is fetched while one is given."""
+        source = iter(ids)
+        group = self._next_group(source)
+        while group:
+            following = self._next_group(source)
+            for found in group:
+                yield self._open(found)
+            group = following
+
+    def _next_group(self, source: Iterator[bytes]) -> list[Found]:
+        group: list[Found] = []
+        size = 0
+        for blob_id in islice(source, _GROUP_BLOBS):
+            found = self._find(blob_id)
+            group.append(found)
+            size += found.blob.stored
+            if size >= _GROUP:
+                break
+        if len(group) > 1:
+            self._fetch_ahead(group)
+        return group
+
+    def _fetch_ahead(self, group: list[Found]) -> None:
+        by_pack: dict[bytes, list[Found]] = {}
+        for found in group:
+            by_pack.setdefault(found.pack.id, []).append(found)
+        for members in by_pack.values():
+            members.sort(key=lambda item: item.blob.offset)
+            start, end = members[0].blob.offset, members[0].end
+            for found in members[1:]:
+                if found.blob.offset - end <= _GAP and found.end - start <= _SPAN:
+                    end = max(end, found.end)
+                    continue
+                self._span(found.pack, start, end)
+                start, end = found.blob.offset, found.end
+            self._span(members[0].pack, start, end)
+
+    def _find(self, blob_id: bytes) -> Found:
+        found = self._look(blob_id)
+        if found is None and self._refresh():
+            found = self._look(blob_id)
+        if found is None:
+            raise BlobMissing(
+                f"No index of {self._catalog.scope} at {self._catalog.store.place} names blob {blob_id.hex()}."
+            )
+        return found
+
+    def _look(self, blob_id: bytes) -> Found | None:
+        with self._catalog.lock:
+            place = self._catalog.table.find(blob_id)
+            return Found(self._catalog.table.packs[place.pack], place.blob) if place else None
+
+    def _refresh(self) -> bool:
+        if not self._may_refresh:
+            return False
+        with self._catalog.lock:
+            self._may_refresh = False
+            self._catalog.load(fresh=True)
+        return True
+
+    def _open(self, found: Found) -> bytes:
+        try:
+            piece = self._stored(found)
+        except ObjectMissing:
+            # A prune may have copied the blob elsewhere since the indexes were read.
+            if not self._refresh():
+                raise
+            found = self._find(found.blob.id)
+            piece = self._stored(found)
+        name = names.pack(self._catalog.scope, found.pack.id)
+        return open_blob(piece, found.blob, opener=self._opener(found.pack), blob_id=self._blob_id, name=name)
+
+    def _opener(self, pack: PackRef) -> Opener:
+        with self._lock:
+            opener = self._openers.get(pack.id)
+        if opener is None:
+            keys = self._catalog.keys
+            opener = Opener(PACK, keys, header_of(PACK, keys, pack.salt), names.pack(self._catalog.scope, pack.id))
+            with self._lock:
+                self._openers[pack.id] = opener
+                while len(self._openers) > 256:
+                    self._openers.popitem(last=False)
+        return opener
+
+    def _stored(self, found: Found) -> memoryview:
+        span = self._covering(found.pack.id, found.blob.offset, found.end)
+        if span is None:
+            span = self._span(found.pack, found.blob.offset, self._ahead(found))
+        content = span.content.result()
+        begin = found.blob.offset - span.start
+        piece = memoryview(content)[begin : begin + found.blob.stored]
+        if len(piece) != found.blob.stored:
+            raise ObjectDamaged(f"{names.pack(self._catalog.scope, found.pack.id)} is cut off.")
+        return piece
+
+    def _ahead(self, found: Found) -> int:
+        """Where to read to: further each time that a pack is read on where the last one ended."""
+        with self._lock:
+            end, step = self._last.get(found.pack.id, (-1, 0))
+            near = 0 <= found.blob.offset - end <= _GAP
+            step = min(_SPAN, max(_AHEAD_FIRST, step * 4)) if near else 0
+            until = max(found.end, found.blob.offset + step)
+            until = min(until, max(found.pack.size, found.end))
+            self._last[found.pack.id] = (until, step)
+        return until
+
+    def _covering(self, pack_id: bytes, start: int, end: int) -> _Span | None:
+        with self._lock:
+            for key in reversed(self._spans):
+                span = self._spans[key]
+                if key[0] == pack_id and span.start <= start and end <= span.end:
+                    self._spans.move_to_end(key)
+                    return span
+        return None
+
+    def _span(self, pack: PackRef, start: int, end: int) -> _Span:
+        """A span that is fetched, or will be: the request is sent by a thread of the pool."""
+        covering = self._covering(pack.id, start, end)
+        if covering is not None:
+            return covering
+        key = names.pack(self._catalog.scope, pack.id)
+        span = _Span(start, end, self._pool.submit(self._catalog.store.get, key, start=start, length=end - start))
+        with self._lock:
+            self._spans[pack.id, start] = span
+            self._held = sum(item.end - item.start for item in self._spans.values())
+            while self._held > self._memory and len(self._spans) > 1:
+                _, oldest = self._spans.popitem(last=False)
+                self._held -= oldest.end - oldest.start
+        span.content.add_done_callback(lambda done: self._forget_failed(pack.id, start, done))
+        return span
+
+    def _forget_failed(self, pack_id: bytes, start: int, done: Future[bytes]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            with self._lock:
+                self._spans.pop((pack_id, start), None)
+
+
+def _split(content: bytes) -> Iterator[bytes]:
+    if len(content) % _ID:
+        raise ObjectDamaged("A list of blobs ends in the middle of an id.")
+    return (content[at : at + _ID] for at in range(0, len(content), _ID))
