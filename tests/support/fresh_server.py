@@ -14,13 +14,31 @@ from pathlib import Path
 
 IMAGE = "mooring-machine:12"
 WHEELS, OWN = "/srv/wheels", "/srv/own"
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 # What lets a container boot systemd where the outer machine lacks CAP_SYS_RESOURCE; --privileged fails there.
 RIGHTS = (
-    "--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined", "--cgroupns=host",
-    "--volume=/sys/fs/cgroup:/sys/fs/cgroup", "--tmpfs=/run", "--tmpfs=/run/lock", "--stop-signal=SIGRTMIN+3",
-)  # fmt: skip
+    "--cap-add=ALL",
+    "--cap-drop=SYS_RESOURCE",
+    "--security-opt=seccomp=unconfined",
+    "--cgroupns=host",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+    "--stop-signal=SIGRTMIN+3",
+)
 # The packages come without a network name; what else pip is told is the image's own affair.
 NO_INDEX = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
+
+
+def control_groups() -> list[str]:
+    """The outer machine's control groups, as options: where they are several, each by itself on a tmpfs of its own.
+
+    systemd makes the tmpfs around them read-only when it boots, and adds to it what it misses: given the outer
+    machine's own, it does that to the outer machine.
+    """
+    if (CONTROL_GROUPS / "cgroup.controllers").exists():
+        return [f"--volume={CONTROL_GROUPS}:{CONTROL_GROUPS}"]
+    mounted = [folder for folder in sorted(CONTROL_GROUPS.iterdir()) if folder.is_mount()]
+    return [f"--tmpfs={CONTROL_GROUPS}", *(f"--volume={folder}:{folder}" for folder in mounted)]
 
 
 def docker(
@@ -107,8 +125,8 @@ def fresh_server(*, wheels: Path, own: Path, command: Sequence[str] = ()) -> Ite
     """
     name = f"mooring-server-{secrets.token_hex(4)}"
     docker(
-        "run", "--detach", f"--name={name}", f"--hostname={name}", *RIGHTS, "--volume=/var/lib/docker",
-        f"--volume={wheels}:{WHEELS}:ro", f"--volume={own}:{OWN}:ro", IMAGE, *command,
+        "run", "--detach", f"--name={name}", f"--hostname={name}", *RIGHTS, *control_groups(),
+        "--volume=/var/lib/docker", f"--volume={wheels}:{WHEELS}:ro", f"--volume={own}:{OWN}:ro", IMAGE, *command,
     )  # fmt: skip
     server = FreshServer(name)
     try:

@@ -32,15 +32,15 @@ UNPROVED = (
         "The test ground is Debian; the scripts know both.",
     ),
     Unproved(
-        "The base images of the engine's Dockerfile",
-        "Where no registry answers, the same image is made from Debian's packages.",
+        "The engine image on the official Python image",
+        "No registry answers here: the same recipe builds it on Debian's packages.",
     ),
     Unproved(
         "Odoo 15 to 20", "Debian has Odoo 14; what is known of the others is in the table of facts, with sources."
     ),
     Unproved(
-        "`mooring setup` in a container that boots systemd",
-        "The service's unit is checked and a dry run is tested; nobody has run the whole there.",
+        "`mooring setup` on Ubuntu, and on a real machine",
+        "It is proved in a container that boots systemd, with Debian 12 and the engine from its packages.",
     ),
     Unproved("Rootless Podman and rootless Docker", "The test ground runs its engines as root."),
     Unproved("Kubernetes", "The target comes with a later issue; its rows are below."),
