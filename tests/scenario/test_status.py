@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.api.server import DatabaseServerSpec
 from mooring.api.status import InstanceStatus, ServerStatus
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.secret import SecretRef
+from mooring.drivers.folders import FolderUnreadable
 from tests.scenario.data import Database, Postgres, Role
 from tests.scenario.world import DEFAULT_SERVER, SHOP, World, instance
 
@@ -152,3 +156,27 @@ async def test_record_of_an_operation_goes_when_a_command_comes_after_its_time(s
     assert [one.type.value for one in await shop.operations()] == kept[:-1]
     await shop.drive()
     assert await shop.phase() == "Running"
+
+
+async def test_addons_that_the_working_user_may_not_read_are_named_and_nothing_changes(
+    shop: World, tmp_path: Path
+) -> None:
+    folder = tmp_path / "addons"
+    (folder / "my_module").mkdir(parents=True)
+    (folder / "my_module/__manifest__.py").write_text("{}")
+    before = {(box.name, box.started_at) for box in shop.sim.containers.values()}
+    await shop.apply(instance(addons=[{"path": str(folder)}]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mooring.control.subjects.module_names", refuse_folder)
+        assert isinstance(await shop.rest(), FolderUnreadable)
+    found = await status(shop)
+    assert found.problem is not None
+    assert found.problem["code"] == "MOOR-517"
+    assert (await shop.condition("Reconciling"))[1] == "FolderUnreadable"
+    assert {(box.name, box.started_at) for box in shop.sim.containers.values()} == before
+    await shop.drive()
+    assert (await status(shop)).problem is None
+
+
+def refuse_folder(folder: Path) -> list[str]:
+    raise FolderUnreadable(f"{folder} may not be read.")

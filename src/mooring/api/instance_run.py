@@ -58,7 +58,9 @@ class Addon(RuledModel):
 
     path: AbsolutePath | None = Field(
         default=None,
-        description="A folder, from the root: of the engine's machine on Docker, of the host, or in the image.",
+        description="A folder, from the root, of the machine that has Mooring's state directory: it is copied to where the "
+        "instance runs, so whoever does the work there (the agent, while one is alive) has to be able to read it. On "
+        "Kubernetes, where there is no such machine: a folder in the image.",
     )
     git: GitSource | None = Field(default=None, description="A git repository whose folders are modules.")
     volume: VolumeName | None = Field(

@@ -148,7 +148,9 @@ class AddonsMissing(UsageError):
 
     code = "MOOR-616"
     reason = "AddonsMissing"
-    default_resolution = "Correct addons[].path: a folder of this machine whose subfolders are modules."
+    default_resolution = (
+        "Correct addons[].path: a folder of the machine that has Mooring's state directory; its subfolders are modules."
+    )
 
 
 class UnknownRepository(NotFoundError):

@@ -18,7 +18,7 @@ from mooring.domain.model.desired import Folder
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretKey, SecretRef, version_name
 from mooring.domain.postgres.names import default_database_name, default_role_name
-from mooring.drivers.folders import folder_digest
+from mooring.drivers.folders import folder_digest, module_names
 
 MASTER = "master-password"
 ADMIN = "admin-password"
@@ -38,6 +38,7 @@ async def build_subject(
     Raises:
         MissingSecret, EmptySecret: a secret that the manifest names is not there.
         AddonsMissing: a folder of add-ons is not there.
+        FolderUnreadable: one is there, and may not be read by the user whom this process runs as.
     """
     external = spec.database.external
     if external is not None:
@@ -131,7 +132,8 @@ def _folders(spec: OdooInstanceSpec) -> tuple[Folder, ...]:
         if addon.path is None:
             continue
         source = Path(addon.path)
-        if not any(source.glob("*/__manifest__.py")):
-            raise AddonsMissing(f"addons[{number}].path: {source} has no subfolder with an Odoo module.")
+        if not module_names(source):
+            what = "has no subfolder with an Odoo module" if source.is_dir() else "is no folder of this machine"
+            raise AddonsMissing(f"addons[{number}].path: {source} {what}.")
         folders.append(Folder(f"{ADDONS_DIR}/{number}", str(source), folder_digest(source)))
     return tuple(folders)
