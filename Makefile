@@ -10,8 +10,10 @@ PYTEST := $(PY) -m pytest
 VENV := .venv/.stamp
 # The engines that the real tests run on: `make test ENGINES=docker` leaves Podman out.
 ENGINES ?= docker podman
-# What is handed to pytest: `make test-unit ARGS="-k lifecycle -x"`.
+# What is handed to pytest: `make test-unit ARGS="-k lifecycle -x"`. With a debugger: `ARGS="-n 0 --pdb"`.
 ARGS ?=
+# Processes that run tests side by side. What shares an instance or an engine stays in one of them (tests/support/lanes.py).
+WORKERS ?= 2
 
 .PHONY: help
 help: ## Show this help
@@ -37,20 +39,20 @@ test: test-unit test-real ## Run what every change must pass: unit tests, then t
 
 .PHONY: test-unit
 test-unit: $(VENV) ## Run the tests that need no engine (about two minutes)
-	@$(PYTEST) -m "not real and not full" $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not real and not full" $(ARGS)
 
 .PHONY: test-real
 test-real: $(VENV) ## Run the tests with real engines, Odoo and PostgreSQL
-	@testbed/with.sh $(ENGINES) -- $(PYTEST) -m "real and not full" $(ARGS)
+	@testbed/with.sh $(ENGINES) -- $(PYTEST) -n $(WORKERS) --dist loadscope -m "real and not full" $(ARGS)
 
 .PHONY: test-full
 test-full: $(VENV) test-unit ## Run everything: all kills, all engines (hours)
-	@testbed/with.sh $(ENGINES) -- $(PYTEST) -m "real or full" $(ARGS)
+	@testbed/with.sh $(ENGINES) -- $(PYTEST) -n $(WORKERS) --dist loadscope -m "real or full" $(ARGS)
 
 .PHONY: conformance
 conformance: $(VENV) ## Run the conformance suite and write docs/conformance.md from it
 	@testbed/with.sh $(ENGINES) -- env MOORING_WRITE_CONFORMANCE=docs/conformance.md \
-	  $(PYTEST) tests/conformance $(ARGS)
+	  $(PYTEST) -n $(WORKERS) --dist loadscope tests/conformance $(ARGS)
 
 .PHONY: golden
 golden: $(VENV) ## Write the golden files anew from the code (review the difference before committing)

@@ -1,14 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For all tests: with CI=true a skip that docs/conformance.md does not list is a failure."""
+"""For all tests: what runs in one process, and with CI=true a skip that docs/conformance.md does not list is a failure."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
+from tests.support.lanes import lane
 from tests.support.unproved import allowed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """With `--dist loadscope`, tests of one lane run in one process (pytest-xdist)."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-not-found]  # it has no types
+
+    class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+        """One lane after the other, wherever a process is free."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return lane(nodeid)
+
+    return Lanes(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tools.conformance import merge, read, render
@@ -66,11 +67,25 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process beside this one has seen (pytest-xdist)."""
+    seen = getattr(node, "workeroutput", {}).get("conformance", {})
+    results = node.config.stash.setdefault(RESULTS, {})
+    for test, target, passed in seen.get("results", ()):
+        results[test, target] = results.get((test, target), True) and passed
+    node.config.stash.setdefault(VERSIONS, {}).update(seen.get("versions", {}))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the page, when it is asked for."""
+    """Write the page, when it is asked for; a process beside the first one hands over what it has seen."""
     path = os.environ.get(WRITE)
     results = session.config.stash.get(RESULTS, {})
-    if path and results:
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        rows = [(*key, passed) for key, passed in results.items()]
+        output["conformance"] = {"results": rows, "versions": session.config.stash.get(VERSIONS, {})}
+    elif path and results:
         old = Path(path).read_text() if Path(path).exists() else ""
         today = datetime.now(UTC).date().isoformat()
         versions = session.config.stash.setdefault(VERSIONS, {})

@@ -28,6 +28,7 @@ from mooring.domain.odoo.argv import CONFIG_PATH
 from mooring.drivers.clock import Clock
 from mooring.drivers.docker.find import find_engine
 from mooring.targets.base import SecretReader, Target
+from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.target import DockerTarget
 
 ROOT = Path(__file__).parents[2]
@@ -438,8 +439,11 @@ def machine_address() -> str:
 
 def make_target(name: str, address: str, *, secrets: SecretReader, clock: Clock, installation: str) -> Target:
     """The target of a place."""
-    del name  # Docker's and Podman's are one
-    return DockerTarget(find_engine(host=address), secrets=secrets, clock=clock, installation=installation)
+    # Docker's and Podman's are one. Neither sees the other's networks that nothing runs on: they take them from two pools.
+    options = DockerOptions(network_pool={"docker": "10.213.0.0/16", "podman": "10.214.0.0/16"}[name])
+    return DockerTarget(
+        find_engine(host=address), secrets=secrets, clock=clock, installation=installation, options=options
+    )
 
 
 def open_docker() -> EnginePlace | str:
