@@ -18,7 +18,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """With `--dist loadscope`, tests of one lane run in one process (pytest-xdist)."""
     if config.getoption("dist") != "loadscope":
         return None
-    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-not-found]  # it has no types
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
     class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
         """One lane after the other, wherever a process is free."""
