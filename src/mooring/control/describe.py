@@ -6,11 +6,13 @@ Changes nothing. Called by `mooring render`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mooring.api.instance import OdooInstanceSpec
+from mooring.control.dry import Unasked, dry_services
 from mooring.control.releases import check_version
 from mooring.control.servers import find_existing_server, server_desired
 from mooring.control.services import Services
@@ -52,12 +54,13 @@ class Described:
 
 
 async def describe_instance(services: Services, doc: Document) -> Described:
-    """What is wanted of the instance of a record, which may differ from the stored one in its spec.
+    """What is wanted of the instance of a record, which may differ from the stored one in its spec. Has no effects.
 
     Raises:
         NotApplied: its release, its server or its server's image is not known.
         MissingSecret: a secret that it needs is not there.
     """
+    services = dry_services(services, listener=lambda _: None)
     ref, spec = doc.ref, OdooInstanceSpec.model_validate(doc.spec)
     existing = await services.documents.get(ref)
     ledger = load_ledger(existing.status.get("ledger") if existing else None)
@@ -70,7 +73,10 @@ async def describe_instance(services: Services, doc: Document) -> Described:
         raise NotApplied(f"The database server of {ref} does not exist yet.")
     identity = Identity(services.installation, doc.id)
     subject, notes = await describe_subject(services, ref, identity, spec, ledger, release, where)
-    server = await server_desired(services, where) if where is not None and subject.server.managed else None
+    server: Desired | None = None
+    if where is not None and subject.server.managed:
+        with contextlib.suppress(Unasked):
+            server = await server_desired(services, where)
     if server is None and subject.server.managed:
         raise NotApplied(f"Nobody has asked yet what the image of {where} is.")
     wanted = spec.image or services.defaults.image

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mooring import __version__
+from mooring.drivers.settings import DockerSettings
 from mooring.targets.base import Capabilities
 
 UNSUPPORTED = frozenset(
@@ -36,9 +36,12 @@ UNSUPPORTED = frozenset(
 CAPABILITIES = Capabilities(name="docker", unsupported_fields=UNSUPPORTED)
 
 
+_STANDARD = DockerSettings()
+
+
 @dataclass(frozen=True)
 class DockerOptions:
-    """Settings of the Docker target.
+    """Settings of the Docker target; what the configuration file may say has its defaults there.
 
     Attributes:
         network_pool: subnets of our networks are taken from here.
@@ -55,14 +58,14 @@ class DockerOptions:
         pull_idle_s: seconds of silence after which a pull is given up.
     """
 
-    network_pool: str = "10.213.0.0/16"
-    network_prefix: int = 27
-    ingress_image: str = "caddy:2"
+    network_pool: str = str(_STANDARD.network_pool)
+    network_prefix: int = _STANDARD.network_prefix
+    ingress_image: str = _STANDARD.ingress.image
     ingress_name: str = "mooring-ingress"
-    engine_image: str = f"mooring-engine:{__version__}"
-    http_port: int = 80
-    https_port: int = 443
-    publish_ports: tuple[int, int] = (18069, 18568)
+    engine_image: str = _STANDARD.engine_image
+    http_port: int = _STANDARD.ingress.http_port
+    https_port: int = _STANDARD.ingress.https_port
+    publish_ports: tuple[int, int] = (_STANDARD.publish_ports.first, _STANDARD.publish_ports.last)
     log_bytes: int = 10 * 1024 * 1024
     log_files: int = 3
     pids_limit: int = 4096

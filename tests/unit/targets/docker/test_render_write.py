@@ -124,3 +124,7 @@ async def test_options_of_render_are_those_of_the_commands_target(monkeypatch: p
         assert docker_options(settings) == target._options != DockerOptions()
     finally:
         await target.close()
+
+
+def test_configuration_that_says_nothing_gives_the_targets_defaults() -> None:
+    assert docker_options(Settings()) == DockerOptions()
