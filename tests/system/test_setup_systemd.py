@@ -86,11 +86,9 @@ def engine_image_works(server: FreshServer) -> None:
 
 def log_in(server: FreshServer) -> str:
     """Odoo's answer to the generated password, over HTTP from the server itself: the user's number."""
-    items = json.loads(server.told("mooring", "list", "-o", "json"))
-    (shop,) = [one for one in items if one["kind"] == "OdooInstance"]
-    database = json.loads(server.told("mooring", "status", "shop", "-o", "json"))["status"]["database"]["name"]
+    shop = json.loads(server.told("mooring", "status", "shop", "-o", "json"))
     password = server.told("mooring", "secret", "show", "shop-odoo", "admin-password")
-    return server.told("python3", "-c", LOG_IN, shop["url"], database, given=password).strip()
+    return server.told("python3", "-c", LOG_IN, shop["url"], shop["database"]["name"], given=password).strip()
 
 
 def test_setup_on_a_fresh_server_installs_engine_image_and_agent_once(server: FreshServer) -> None:
@@ -167,7 +165,7 @@ def test_setup_from_nothing_brings_up_an_odoo_that_a_restart_and_a_reboot_keep(s
     server.told("systemctl", "restart", "mooring-agent")
     server.wait(lambda: server.run("mooring", "agent", "status").returncode == 0, 60)
     assert server.containers() == before
-    server.told("docker", "rm", "-f", next(name for name in before if "-cron-" in name))
+    server.told("docker", "rm", "-f", next(name for name in before if "-cron-" in name).lstrip("/"))
     server.wait(lambda: set(server.containers()) == set(before), 120)
 
     server.reboot()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mooring import __version__
 from mooring.cli.errors import NoServiceManager, NotRoot, SetupFailed
 from mooring.drivers.files import write_file
 from mooring.drivers.locks import AgentLock
@@ -25,6 +26,8 @@ ENGINE_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER
 _UNIT = """\
 [Unit]
 Description=Mooring agent: keeps Odoo instances in shape
+# systemd leaves names that begin with X- alone; another version is another unit, and restarts the agent.
+X-Mooring-Version={version}
 Wants=network-online.target
 After=network-online.target docker.service podman.socket
 
@@ -72,7 +75,9 @@ def render_unit(program: Path, *, home: Path, environ: Mapping[str, str]) -> str
     """
     kept = {"MOORING_HOME": str(home)} | {name: environ[name] for name in ENGINE_VARIABLES if environ.get(name)}
     lines = [f"Environment={_quoted(f'{name}={value}')}" for name, value in kept.items()]
-    return _UNIT.format(program=_quoted(str(program)), home=_quoted(str(home)), environment="\n".join(lines))
+    return _UNIT.format(
+        version=__version__, program=_quoted(str(program)), home=_quoted(str(home)), environment="\n".join(lines)
+    )
 
 
 def program_path() -> Path:
