@@ -21,11 +21,12 @@ from mooring.domain.model.secret import SecretKey
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker import memory, networks, ports, relays, sites
-from mooring.targets.docker.boxes import Attachment, Box, Publish, box_mounts, ensure_box, ensure_volume, ensure_volumes
+from mooring.targets.docker.boxes import Attachment, Box, Publish, ensure_box, ensure_volume, ensure_volumes
 from mooring.targets.docker.caddyfile import HTTP
 from mooring.targets.docker.images import ensure_image, ensure_release
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.plan import Move, Unit, plan_moves
+from mooring.targets.docker.rendering import decide_box
 from mooring.targets.docker.stops import Stops
 from mooring.targets.errors import Foreign, HostTaken, NameTaken, NoSuchObject, PortTaken
 
@@ -264,27 +265,8 @@ class Converger:
             aliases = (child(want.ref, workload.role),)
             attachments.append(Attachment(child(want.ref, networks.MAIN), aliases))
             attachments += [Attachment(net, aliases) for net in self._linking(want.ref, workload.role)]
-        return Box(
-            name=tag.replica_name(want.ref, workload.role, index),
-            ref=want.ref,
-            identity=want.identity,
-            role=workload.role,
-            purpose=unit.purpose,
-            image=workload.image.reference,
-            argv=workload.argv,
-            user=workload.user,
-            restart=True,
-            fingerprint=unit.fingerprint,
-            env=workload.env,
-            files=workload.files,
-            mounts=box_mounts(want.ref, workload.mounts),
-            folders=workload.folders,
-            resources=workload.resources,
-            networks=tuple(attachments),
-            stop_grace_s=workload.stop_grace_s,
-            stop_signal=workload.stop_signal,
-            shm_bytes=workload.shm_bytes,
-            probe=workload.probe,
+        return dataclasses.replace(
+            decide_box(want, unit, index, attachments=tuple(attachments)),
             labels={
                 **tag.note_labels(want.notes),
                 tag.INDEX: str(index),
