@@ -15,6 +15,7 @@ only the operation runner and the command line catch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -112,3 +113,31 @@ class FailedError(MooringError):
     reason = "Failed"
     exit_code = 1
     default_resolution = "Look at `mooring status` and `mooring logs` for the cause, then run the command again."
+
+
+class SeveralErrors(MooringError):
+    """More than one thing is wrong, or more than one instance failed; each error is shown by itself.
+
+    Attributes:
+        errors: at least two.
+    """
+
+    code = "MOOR-703"
+    reason = "SeveralErrors"
+    default_resolution = "Look at each; what succeeded stays."
+
+    def __init__(self, errors: Sequence[MooringError]) -> None:
+        super().__init__(f"{len(errors)} errors.")
+        self.errors = tuple(errors)
+
+    def to_json(self) -> dict[str, Any]:
+        """The error object with `errors`: a list of error objects."""
+        return {**super().to_json(), "errors": [one.to_json() for one in self.errors]}
+
+
+def raise_all(errors: Sequence[MooringError]) -> None:
+    """Raise one error, or several as one; nothing when there is none."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise SeveralErrors(errors)

@@ -24,7 +24,7 @@ from mooring.control.errors import (
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.secret import SecretRef
 from mooring.drivers.secret_store import EmptySecret, MissingSecret
-from mooring.errors import MooringError
+from mooring.errors import MooringError, SeveralErrors
 from mooring.targets.base import Capabilities
 from mooring.targets.errors import Foreign, ImageNotFound
 from tests.scenario.data import Database, Postgres, Role
@@ -47,12 +47,18 @@ async def everything(world: World) -> tuple[object, ...]:
 async def refuse(world: World, kind: type[MooringError], *manifests: Data) -> str:
     """Apply and be refused with nothing changed; all that the error says."""
     before = await everything(world)
-    with pytest.raises(kind) as caught:
+    with pytest.raises(MooringError) as caught:
         await world.apply(*manifests)
     assert await everything(world) == before
-    error = caught.value
-    assert error.resolution
-    return f"{error.brief}\n{error.details}"
+    return words(caught.value, kind)
+
+
+def words(error: MooringError, kind: type[MooringError]) -> str:
+    """All that an error says, which has to be of this kind, or to hold one of it."""
+    found = error.errors if isinstance(error, SeveralErrors) else (error,)
+    assert any(isinstance(one, kind) for one in found), error
+    assert all(one.resolution for one in found)
+    return "\n".join(f"{one.brief}\n{one.details}" for one in found)
 
 
 UNSUPPORTED: Mapping[str, Data] = {
@@ -365,11 +371,28 @@ async def test_what_the_first_pass_would_refuse_is_not_written(
     world.secrets.put(SecretRef("default", "empty"), x="")
     await world.apply(instance())
     before = (await world.doc()).spec
-    with pytest.raises(kind) as caught:
+    with pytest.raises(MooringError) as caught:
         await world.apply(instance(**spec))
-    assert word in f"{caught.value.brief} {caught.value.details}"
-    assert caught.value.resolution
+    assert word in words(caught.value, kind)
     assert (await world.doc()).spec == before
+
+
+async def test_faults_of_every_class_are_said_at_once(shop: World) -> None:
+    external = {"host": "db.example.com", "secretRef": {"name": "nothere"}, "adminSecretRef": {"name": "neither"}}
+    before = await everything(shop)
+    with pytest.raises(SeveralErrors) as caught:
+        await shop.apply(
+            instance(filestore={"storageSize": "1Gi"}, configOptions={"list_db": True}, metrics={"enabled": True}),
+            instance("blog", database={"external": external}, adminPasswordSecretRef={"name": "gone", "key": "x"}),
+            instance("till", database={"server": "nowhere"}, service={"port": 18070}),
+            instance("desk", workers=64, resources={"memory": "1Gi"}),
+            manifest("OdooOperation", "one", instanceRef={"name": "nobody"}, type="Stop"),
+        )
+    said = "\n".join(f"{one.brief} {one.details}" for one in caught.value.errors)
+    for word in ("metrics", "storageSize", "nobody", "list_db", "nothere", "neither", "gone", "nowhere", "memory"):
+        assert word in said, word
+    assert all(one.resolution for one in caught.value.errors)
+    assert await everything(shop) == before
 
 
 @pytest.mark.parametrize("name", [name for name in LATER if "server" not in name])

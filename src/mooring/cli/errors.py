@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 from mooring.cli.style import Style
-from mooring.errors import ConflictError, FailedError, MooringError, NotFoundError, UsageError
+from mooring.errors import (
+    ConflictError,
+    FailedError,
+    MooringError,
+    NotFoundError,
+    SeveralErrors,
+    UsageError,
+    raise_all,
+)
 
 
 class UnknownTarget(UsageError):
@@ -119,40 +125,12 @@ class NoServiceManager(FailedError):
     )
 
 
-class SeveralErrors(MooringError):
-    """More than one instance failed; each error is shown by itself.
-
-    Attributes:
-        errors: at least two.
-    """
-
-    code = "MOOR-703"
-    reason = "SeveralErrors"
-    default_resolution = "Look at each; what succeeded stays."
-
-    def __init__(self, errors: Sequence[MooringError]) -> None:
-        super().__init__(f"{len(errors)} errors.")
-        self.errors = tuple(errors)
-
-    def to_json(self) -> dict[str, Any]:
-        """The error object with `errors`: a list of error objects."""
-        return {**super().to_json(), "errors": [one.to_json() for one in self.errors]}
-
-
 def exit_code(error: MooringError) -> int:
     """What the process exits with: of several errors the common code, else 1."""
     if isinstance(error, SeveralErrors):
         codes = {exit_code(one) for one in error.errors}
         return codes.pop() if len(codes) == 1 else 1
     return error.exit_code
-
-
-def raise_all(errors: Sequence[MooringError]) -> None:
-    """Raise one error, or several as one; nothing when there is none."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise SeveralErrors(errors)
 
 
 def render_error(error: MooringError, style: Style) -> str:
@@ -178,3 +156,6 @@ def render_error_yaml(error: MooringError) -> str:
         {"type": "error", **error.to_json()}, sort_keys=False, allow_unicode=True, explicit_start=True
     )
     return text
+
+
+__all__ = ["SeveralErrors", "raise_all"]

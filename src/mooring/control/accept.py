@@ -21,7 +21,7 @@ from mooring.control.errors import (
     UnknownInstance,
 )
 from mooring.control.events import Event
-from mooring.control.foresee import refuse_uncarriable
+from mooring.control.foresee import REFUSALS, find_uncarriable
 from mooring.control.operations import ALL_KINDS
 from mooring.control.services import Services, instance_ref, new_id
 from mooring.control.teardown import recall_memory
@@ -37,7 +37,7 @@ from mooring.domain.instance.support import (
 from mooring.domain.model.identity import Ref
 from mooring.domain.postgres.names import default_database_name
 from mooring.drivers.documents import Document
-from mooring.errors import MooringError, UsageError
+from mooring.errors import MooringError, UsageError, raise_all
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,25 @@ async def accept_manifests(
         SharedResource: two instances would use one host, port or database.
         ForeignData: retained volumes of that name belong to another installation.
         UnknownInstance: an operation for an instance that does not exist.
+        SeveralErrors: more than one of these, or of what `find_uncarriable` finds.
     """
     instances = [one for one in manifests if isinstance(one, OdooInstance)]
-    _refuse_unsupported(services, manifests)
-    await _refuse_immutable(services, manifests)
-    await _refuse_clashes(services, instances)
-    await _refuse_orphans(services, manifests)
-    await _refuse_other_release(services, manifests)
+    refusals: list[MooringError] = []
+    for check in (
+        _refuse_unsupported(services, manifests),
+        _refuse_immutable(services, manifests),
+        _refuse_clashes(services, instances),
+        _refuse_orphans(services, manifests),
+        _refuse_other_release(services, manifests),
+    ):
+        try:
+            await check
+        except REFUSALS as error:
+            refusals.append(error)
     for one in instances:
-        await refuse_uncarriable(services, ref_of(one), one.spec, manifests)
+        refusals += await find_uncarriable(services, ref_of(one), one.spec, manifests)
+    # A secret that is not there is missed for each of its keys.
+    raise_all(list({(one.code, one.brief): one for one in refusals}.values()))
     return [await _write(services, one, dry_run=dry_run) for one in manifests]
 
 
@@ -85,7 +95,7 @@ def ref_of(manifest: Resource) -> Ref:
     return Ref(manifest.kind, manifest.namespace, manifest.name)
 
 
-def _refuse_unsupported(services: Services, manifests: Sequence[Resource]) -> None:
+async def _refuse_unsupported(services: Services, manifests: Sequence[Resource]) -> None:
     sentences: list[str] = []
     capabilities = services.target.capabilities
     for one in manifests:

@@ -21,33 +21,51 @@ from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.domain.odoo.errors import ConfigRefused
 from mooring.domain.odoo.facts import NEWEST, facts_for
 from mooring.domain.odoo.options import judge_options
+from mooring.errors import ConflictError, MooringError, NotFoundError, UsageError
+
+REFUSALS = (UsageError, NotFoundError, ConflictError)
+"""What a person has to correct; anything else means that it could not be looked."""
 
 
-async def refuse_uncarriable(
+async def find_uncarriable(
     services: Services, ref: Ref, spec: OdooInstanceSpec, manifests: Sequence[Resource]
-) -> None:
-    """Raise what the first pass would.
+) -> list[MooringError]:
+    """Everything that the first pass would raise, one after the other.
+
+    UnknownServer: `database.server` names none. MissingSecret, EmptySecret, BadSecretValue: of a secret that the spec names.
+    ConfigRefused, ResourcesRefused, ConnectionsRefused: options and limits.
 
     Args:
         manifests: written together with it; a server among them counts as there.
 
     Raises:
-        UnknownServer: `database.server` names none.
-        MissingSecret, EmptySecret, BadSecretValue: of a secret that the spec names.
-        ConfigRefused, ResourcesRefused, ConnectionsRefused: options and limits.
+        MooringError: a store is in trouble.
     """
+    found: list[MooringError] = []
     name = spec.database.server
     if name is not None:
         where = server_ref(ref.namespace, name)
         together = {("DatabaseServer", one.namespace, one.name) for one in manifests if one.kind == "DatabaseServer"}
         if (where.kind, where.namespace, where.name) not in together and await services.documents.get(where) is None:
-            raise UnknownServer(f"{where} does not exist, and {ref} wants to use it.")
-    for key in _secrets(ref, spec):
-        await services.secrets.value(key)
+            found.append(UnknownServer(f"{where} does not exist, and {ref} wants to use it."))
+    for key in dict.fromkeys(_secrets(ref, spec)):
+        try:
+            await services.secrets.value(key)
+        except REFUSALS as error:
+            found.append(error)
     doc = await services.documents.get(ref)
     ledger = load_ledger(doc.status.get("ledger") if doc else None)
     known = ledger.release(ledger.runs) or ledger.release(ledger.wanted)
     series = known.facts.series if known else spec.version or NEWEST
+    try:
+        _refuse_settings(spec, series)
+    except REFUSALS as error:
+        found.append(error)
+    return found
+
+
+def _refuse_settings(spec: OdooInstanceSpec, series: str) -> None:
+    """Raise what cannot be written into odoo.conf."""
     sizing = decide_spec_sizing(spec, series=series)
     judged = judge_options(
         spec.config_options,
