@@ -79,6 +79,12 @@ class Cache:
         """Keep the sealed bytes of a manifest; `name` is the last part of its key."""
         self._write(scope, f"snapshot-{name}", content + hashlib.sha256(content).digest())
 
+    def forget(self, scope: str) -> None:
+        """Remove everything that is kept of a scope."""
+        if self._root is not None and (self._root / scope).is_dir():
+            for path in (self._root / scope).iterdir():
+                path.unlink(missing_ok=True)
+
     def drop(self, scope: str, *, indexes: frozenset[bytes]) -> None:
         """Remove the indexes of the scope that are not among these."""
         if self._root is None or not (self._root / scope).is_dir():

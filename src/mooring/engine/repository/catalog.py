@@ -138,6 +138,19 @@ class Catalog:
         numbers = (self.table.number(pack_id) for pack_id in self.generation.deleting)
         self.table.dead = {number for number in numbers if number is not None}
 
+    def read_index(self, index_id: bytes) -> list[IndexedPack]:
+        """The packs of an index that was loaded, with their entries.
+
+        Raises:
+            ObjectMissing: it is gone.
+            ObjectDamaged: it is not what was written.
+        """
+        key = names.index(self.scope, index_id)
+        content = self.cache.index(self.scope, index_id)
+        if content is None:
+            content = open_object(INDEX, self.keys, self.store.get(key), key)
+        return list(load_index(content, key))
+
     def add_index(self, packs: list[IndexedPack]) -> bytes:
         """Write an index for packs that are stored, and keep it; its id. The packs are in the table already."""
         content = dump_index(packs)

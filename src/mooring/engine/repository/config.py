@@ -128,7 +128,7 @@ def read_config(store: ObjectStore) -> Config:
     except (ValueError, KeyError, TypeError) as error:
         raise ObjectDamaged(f"{where} is not a repository's.") from error
     if isinstance(version, int) and version > FORMAT:
-        raise FormatUnknown(f"The repository at {store.place} is of format {version}, this program knows {FORMAT}.")
+        raise FormatUnknown(f"{where} is of format {version}, this program knows {FORMAT}.")
     value = load_json(content, where)
     try:
         chunking = value["chunking"]

@@ -64,22 +64,41 @@ def all_streams(reader: PackReader, manifest: SnapshotManifest) -> Iterator[tupl
                 yield from listed_files(reader, ref)
 
 
-def walk_snapshot(reader: PackReader, manifest: SnapshotManifest, visit: Callable[[bytes, int], bool]) -> None:
+def walk_snapshot(
+    reader: PackReader,
+    manifest: SnapshotManifest,
+    visit: Callable[[bytes, int], bool],
+    *,
+    done: set[StreamRef] | None = None,
+) -> None:
     """Call `visit(blob id, depth)` for every blob of a snapshot; see `PackReader.walk`.
+
+    Args:
+        reader: of the snapshot's scope.
+        manifest: the snapshot's.
+        visit: False leaves out what a list names.
+        done: streams, and lists of files, that were walked for an earlier snapshot are left out, and those of this one added.
 
     Raises:
         ObjectDamaged: a list is not what was written.
         BlobMissing: the repository does not have a list.
         ObjectMissing: the repository does not have its pack.
     """
-    for ref in dict.fromkeys(ref for _, ref in named_streams(manifest)):
-        reader.walk(ref, visit)
+    seen = set() if done is None else done
+    for _, ref in named_streams(manifest):
+        if ref not in seen:
+            reader.walk(ref, visit)
+            seen.add(ref)
     filestore = manifest.filestore
-    if filestore is not None:
-        for listing in (filestore.base, filestore.list):
-            if listing is not None:
-                for _, ref in listed_files(reader, listing):
-                    if ref.depth:
-                        reader.walk(ref, visit)
-                    else:
-                        visit(bytes.fromhex(ref.id), 0)
+    if filestore is None:
+        return
+    for listing in (filestore.base, filestore.list):
+        # A stream is told from the files that it lists by its depth.
+        if listing is None or (files := StreamRef(listing.size, -1, listing.id)) in seen:
+            continue
+        for _, ref in listed_files(reader, listing):
+            if ref.depth:
+                reader.walk(ref, visit)
+            else:
+                visit(bytes.fromhex(ref.id), 0)
+        seen.add(files)

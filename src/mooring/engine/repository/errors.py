@@ -103,3 +103,11 @@ class LastPassphrase(ConflictError):
     code = "MOOR-461"
     reason = "LastPassphrase"
     default_resolution = "Add another passphrase first."
+
+
+class PlaceNotEmpty(ConflictError):
+    """There is no repository at the address, and something else is."""
+
+    code = "MOOR-462"
+    reason = "PlaceNotEmpty"
+    default_resolution = "Correct the address; or give the repository a folder or prefix of its own."

@@ -217,9 +217,10 @@ class PackReader:
             found = self._find(found.blob.id)
             piece = self._stored(found)
         name = names.pack(self._catalog.scope, found.pack.id)
-        return open_blob(piece, found.blob, opener=self._opener(found.pack), blob_id=self._blob_id, name=name)
+        return open_blob(piece, found.blob, opener=self.opener(found.pack), blob_id=self._blob_id, name=name)
 
-    def _opener(self, pack: PackRef) -> Opener:
+    def opener(self, pack: PackRef) -> Opener:
+        """What opens the blobs of a pack; its header is not read."""
         with self._lock:
             opener = self._openers.get(pack.id)
         if opener is None:

@@ -22,16 +22,12 @@ from mooring.engine.repository.config import Config
 from mooring.engine.repository.contents import walk_snapshot
 from mooring.engine.repository.errors import BlobMissing, ReuseLost
 from mooring.engine.repository.generation import Generation, read_generation
-from mooring.engine.repository.index import IndexedPack
-from mooring.engine.repository.pack import DATA, LIST, FinishedPack
-from mooring.engine.repository.pipeline import NewBlob, Pipeline
+from mooring.engine.repository.pack import DATA, LIST
+from mooring.engine.repository.pipeline import NewBlob
 from mooring.engine.repository.ports import Cut, Piece
 from mooring.engine.repository.reader import PackReader
 from mooring.engine.repository.snapshots import Snapshot, delete_manifest, write_manifest
-
-# An index is written as soon as so much waits for one: a killed backup of a large filestore then repeats at most this.
-_INDEX_PACKS = 64
-_INDEX_BYTES = 200_000 * 48
+from mooring.engine.repository.storing import BlobStorer
 
 
 @dataclass
@@ -54,12 +50,10 @@ class WriteSession:
         self._config = config
         self._base = catalog.generation
         self._blob_id = catalog.keys.blob_id(catalog.scope)
-        self._waiting: list[IndexedPack] = []
-        self._waiting_bytes = 0
+        self._source: Snapshot | None = None
         self._counts = WriteCounts()
         self._lock = threading.Lock()
-        self._pipeline = Pipeline(catalog.keys, send=self._store_pack, workers=workers)
-        self._closed = False
+        self._storer = BlobStorer(catalog, workers=workers)
 
     def __enter__(self) -> Self:
         return self
@@ -71,16 +65,14 @@ class WriteSession:
 
     def close(self) -> None:
         """Stop the threads. Safe to repeat."""
-        if not self._closed:
-            self._closed = True
-            self._pipeline.close()
+        self._storer.close()
 
     @property
     def counts(self) -> WriteCounts:
         """So far; `stored` is complete after `flush`."""
         with self._lock:
             done = WriteCounts(**vars(self._counts))
-        done.stored = self._pipeline.stored_bytes
+        done.stored = self._storer.stored_bytes
         return done
 
     @property
@@ -117,6 +109,13 @@ class WriteSession:
         top, depth = lists.end()
         return StreamRef(size=size, depth=depth, id=top.hex())
 
+    def take_over(self, source: Snapshot) -> None:
+        """Content that this snapshot names may be named again without a look.
+
+        As long as its manifest is there, no prune takes that content; that it still is, is seen after the new one is written.
+        """
+        self._source = source
+
     def keep(self, ref: StreamRef) -> bool:
         """Use content of an earlier snapshot again without reading it: of one whose manifest is still there.
 
@@ -134,9 +133,7 @@ class WriteSession:
 
     def flush(self) -> None:
         """Wait until everything written so far is in the store and in an index."""
-        self._pipeline.flush()
-        with self._lock:
-            self._write_index()
+        self._storer.flush()
 
     def commit(self, render: Callable[[SnapshotSizes], SnapshotManifest]) -> Snapshot:
         """Make the snapshot: steps 3 to 5 of the format.
@@ -153,13 +150,24 @@ class WriteSession:
         while (now := self._read_generation()).number != self._base.number:
             self._look_again(now, manifest)
         snapshot = write_manifest(self._catalog, manifest)
-        while (now := self._read_generation()).number != self._base.number:
+        while (now := self._read_generation()).number != self._base.number or self._source_gone():
             try:
                 self._look_again(now, manifest)
             except ReuseLost:
                 delete_manifest(self._catalog, snapshot)
                 raise
         return snapshot
+
+    def _source_gone(self) -> bool:
+        """Whether the snapshot that content was taken over from went meanwhile; asked until it has been looked again."""
+        if self._source is None:
+            return False
+        try:
+            self._catalog.store.head(self._source.name.key)
+        except ObjectMissing:
+            self._source = None
+            return True
+        return False
 
     def _put(self, content: bytes, kind: int) -> bytes:
         blob_id = self._blob_id(content)
@@ -175,25 +183,8 @@ class WriteSession:
                 self._counts.new_blobs += 1
                 self._counts.added += len(content)
         if pack is None:
-            self._pipeline.add(NewBlob(blob_id, content, kind))
+            self._storer.add(NewBlob(blob_id, content, kind))
         return blob_id
-
-    def _store_pack(self, pack: FinishedPack) -> None:
-        self._catalog.store.put(names.pack(self._catalog.scope, pack.id), pack.content)
-        indexed = IndexedPack(pack.id, pack.salt, len(pack.content), pack.table)
-        with self._catalog.lock:
-            self._catalog.table.place_pack(indexed)
-        with self._lock:
-            self._waiting.append(indexed)
-            self._waiting_bytes += len(pack.table)
-            if len(self._waiting) >= _INDEX_PACKS or self._waiting_bytes >= _INDEX_BYTES:
-                self._write_index()
-
-    def _write_index(self) -> None:
-        if self._waiting:
-            self._catalog.add_index(self._waiting)
-            self._waiting = []
-            self._waiting_bytes = 0
 
     def _read_generation(self) -> Generation:
         return read_generation(self._catalog.store, self._catalog.scope, known=self._base)
@@ -212,7 +203,9 @@ class WriteSession:
         reader = PackReader(catalog, refresh=False)
         try:
             walk_snapshot(reader, manifest, self._mark)
-            self._rescue(reader)
+            with catalog.lock:
+                buried = [place for place, used in table.entries() if used and place.pack in table.dead]
+            self._storer.copy(reader, buried)
         except (ObjectMissing, BlobMissing) as error:
             raise ReuseLost(
                 f"A prune at {catalog.store.place} deleted content that this backup had counted on.", details=str(error)
@@ -226,18 +219,6 @@ class WriteSession:
             if not self._catalog.table.mark(blob_id):
                 raise BlobMissing(f"No index names blob {blob_id.hex()}.")
         return True
-
-    def _rescue(self, reader: PackReader) -> None:
-        table = self._catalog.table
-        with self._catalog.lock:
-            buried = [place for place, used in table.entries() if used and place.pack in table.dead]
-        for place in buried:
-            blob = place.blob
-            with self._catalog.lock:
-                if table.find_pack(blob.id, use=True) is not None:
-                    continue
-                table.add_pending(blob.id, blob.length, blob.kind)
-            self._pipeline.add(NewBlob(blob.id, reader.open_place(place), blob.kind))
 
 
 class _Lists:

@@ -128,6 +128,20 @@ class BlobTable:
             found = True
         return found
 
+    def entry_in(self, blob_id: bytes, number: int) -> Blob | None:
+        """Where the blob is in this very pack."""
+        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+        for at in _rows(bucket, blob_id):
+            _, pack, offset, stored, length = _ROW.unpack_from(bucket, at)
+            if pack == number:
+                return Blob(blob_id, offset & _LOW, stored & _LOW, length & _LOW, stored >= _TOP, length >> 31)
+        return None
+
+    def packs_of(self, blob_id: bytes) -> list[int]:
+        """The numbers of all packs that have the blob, dead ones too."""
+        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+        return [_NUMBER.unpack_from(bucket, at + 32)[0] for at in _rows(bucket, blob_id)]
+
     def entries(self) -> Iterator[tuple[Place, bool]]:
         """Every entry, and whether it is marked as used; in no order that means anything."""
         for bucket in self._buckets:
