@@ -135,6 +135,7 @@ def test_setup_where_no_systemd_runs_starts_the_engine_and_says_what_is_left(con
     asked = ("script", "-qec", "mooring setup --no-agent --no-instance", "/dev/null")
     begun = container.run(*asked, given="y\nn\n", environ=NO_INDEX)
     assert "Nothing here starts it with the machine" in begun.stdout
+    assert begun.returncode == 2, begun.stdout  # the second step was declined; the terminal of the first is gone
     container.load(base)
 
     told = container.told("mooring", "setup", "--yes", "--no-agent", "--no-instance")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mooring import __version__
 from mooring.cli.errors import NoServiceManager, NotRoot, SetupFailed
-from mooring.drivers.files import write_file
+from mooring.drivers.files import file_errors, write_file
 from mooring.drivers.locks import AgentLock
 from mooring.drivers.state import StateDir
 
@@ -188,6 +188,22 @@ def run_program(argv: Sequence[str], *, env: dict[str, str] | None = None) -> st
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise SetupFailed(f"`{' '.join(argv)}` ended with {done.returncode}.", details=tail)
     return done.stdout
+
+
+def start_detached(argv: Sequence[str], *, log: Path) -> None:
+    """Start a program that outlives this one and its terminal; what it says goes to the end of `log`.
+
+    Raises:
+        SetupFailed: it is missing.
+        NotWritable, FileFailed: the log cannot be written.
+    """
+    with file_errors(log), log.open("ab") as output:
+        try:
+            subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
+            )
+        except FileNotFoundError as error:
+            raise SetupFailed(f"{argv[0]} is not on this machine.") from error
 
 
 def _quoted(text: str) -> str:

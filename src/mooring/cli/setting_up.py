@@ -28,6 +28,7 @@ from mooring.cli.service import (
     render_unit,
     run_program,
     service_runs,
+    start_detached,
     systemd_runs,
     wait_for_agent,
 )
@@ -40,6 +41,7 @@ from mooring.errors import MooringError
 
 ENGINE_START_S = 60.0
 SERVICE_SCRIPT = Path("/etc/init.d/docker")
+ENGINE_LOG = Path("/var/log/docker.log")
 
 
 @dataclass(frozen=True)
@@ -215,20 +217,28 @@ def _install_engine(options: Options) -> None:
     if systemd_runs():
         run_program(["systemctl", "enable", "--now", "docker"])
         why = "`journalctl -u docker` says why."
-    elif SERVICE_SCRIPT.exists():
-        _say(f"No systemd runs here: starting Docker by {SERVICE_SCRIPT}. Nothing here starts it with the machine.")
-        run_program([str(SERVICE_SCRIPT), "start"])
-        why = "/var/log/docker.log says why; a container needs far-reaching rights to run an engine."
     else:
-        raise NoServiceManager(
-            "Docker is installed, and nothing here starts it: neither systemd nor a start script is there.",
-            resolution="Start `dockerd` by what starts services here, then run the command again.",
-        )
+        _start_without_systemd()
+        why = f"{ENGINE_LOG} says why; in a container an engine needs far-reaching rights."
     until = time.monotonic() + ENGINE_START_S
     while not _engine_there(options):
         if time.monotonic() > until:
             raise SetupFailed("Docker is installed, and does not answer.", resolution=why)
         time.sleep(0.5)
+
+
+def _start_without_systemd() -> None:
+    _say("No systemd runs here: starting Docker by itself. Nothing here starts it with the machine.")
+    if SERVICE_SCRIPT.exists():
+        try:
+            run_program([str(SERVICE_SCRIPT), "start"])
+        except SetupFailed as error:
+            # Debian's raises a limit first, which a container often may not.
+            reason = (error.details.splitlines() or [error.brief])[-1]
+            _say(f"{SERVICE_SCRIPT} failed ({reason}); starting dockerd without it.")
+        else:
+            return
+    start_detached(["dockerd"], log=ENGINE_LOG)
 
 
 def _image_there(options: Options, image: str) -> str:

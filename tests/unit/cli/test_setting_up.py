@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mooring.cli import debian, service, setting_up
+from mooring.cli.errors import SetupFailed
 from mooring.cli.options import Options
 from mooring.drivers import host
 from mooring.drivers.host import Lookup, OsRelease
@@ -90,19 +91,30 @@ def test_setup_without_systemd_starts_the_engine_by_its_start_script_and_says_wh
     assert "Nothing here starts it with the machine" in capsys.readouterr().err
 
 
-def test_setup_without_anything_that_starts_services_says_who_has_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[list[str]]
+@pytest.mark.parametrize("script", [True, False], ids=["start script fails", "no start script"])
+def test_setup_without_systemd_starts_the_engine_itself_where_no_script_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], script: bool
 ) -> None:
-    monkeypatch.setattr(setting_up, "systemd_runs", lambda: False)
-    monkeypatch.setattr(setting_up, "SERVICE_SCRIPT", tmp_path / "none")
-    monkeypatch.setattr("shutil.which", lambda name: name)
+    def fail(argv: object, **_: object) -> str:
+        raise SetupFailed("it ended with 2.", details="ulimit: not permitted")
 
-    with pytest.raises(MooringError) as caught:
+    started: list[str] = []
+    if script:
+        (tmp_path / "docker").touch()
+    monkeypatch.setattr(setting_up, "systemd_runs", lambda: False)
+    monkeypatch.setattr(setting_up, "SERVICE_SCRIPT", tmp_path / "docker")
+    monkeypatch.setattr(setting_up, "ENGINE_START_S", 0.0)
+    monkeypatch.setattr(setting_up, "run_program", fail)
+    monkeypatch.setattr(setting_up, "start_detached", lambda argv, log: started.extend(argv))
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(host, "observe_os_release", lambda: OsRelease(id="debian"))
+
+    with pytest.raises(MooringError, match="does not answer"):
         engine_step(tmp_path).act()
 
-    assert caught.value.code == "MOOR-714"
-    assert "dockerd" in caught.value.resolution
-    assert ran == []
+    assert started == ["dockerd"]
+    assert ("ulimit: not permitted" in capsys.readouterr().err) is script
 
 
 def test_setup_dry_run_says_each_step_and_does_none(
