@@ -29,6 +29,7 @@ from mooring.control.services import Defaults, Services
 from mooring.domain.model.identity import Ref
 from mooring.drivers.clock import SystemClock
 from mooring.drivers.documents import Document
+from mooring.drivers.locks import FileLocks
 from mooring.drivers.secret_files import SecretFiles
 from mooring.drivers.sqlite_documents import SqliteDocuments
 from mooring.drivers.state import StateDir
@@ -84,7 +85,9 @@ async def open_services(
         documents.put_status = killer.put_status  # type: ignore[method-assign]  # the seam where a kill hurts most
     defaults = Defaults(image="odoo:14.0-base")
     try:
-        yield Services(documents, secrets, target, clock, state.installation, state.locks, defaults, listener)
+        yield Services(
+            documents, secrets, target, clock, state.installation, FileLocks(state.locks), defaults, listener
+        )
     finally:
         await target.close()
         await documents.close()

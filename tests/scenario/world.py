@@ -27,6 +27,7 @@ from mooring.domain.instance.ledger import Ledger, load_ledger
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.secret import SecretKey
 from mooring.drivers.documents import Document
+from mooring.drivers.locks import FileLocks
 from mooring.errors import MooringError
 from tests.scenario.data import Database
 from tests.scenario.machine import Machine, MachineTarget
@@ -115,7 +116,7 @@ class World:
             target=self.target,
             clock=self.clock,
             installation="here",
-            locks=self.locks,
+            locks=FileLocks(self.locks),
             defaults=Defaults(image="odoo:14.0"),
             listener=self.events.append,
         )

@@ -13,11 +13,14 @@ from mooring.cli.names import operations_of
 from mooring.cli.output import mark_phase, print_result, print_text, render_table, style_for
 from mooring.control.accept import Written, accept_manifests
 from mooring.control.operations import ALL_KINDS
+from mooring.control.repositories import KIND as REPOSITORY
+from mooring.control.repositories import find_repository
+from mooring.control.repository_tasks import run_repository_task
 from mooring.control.subjects import ADMIN
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.plan import OperationType
-from mooring.drivers.locks import AgentLock
+from mooring.domain.work.repository_work import RepositoryInit
 
 
 async def apply_manifests(app: App, manifests: Sequence[Manifest], *, wait: bool) -> None:
@@ -30,18 +33,31 @@ async def apply_manifests(app: App, manifests: Sequence[Manifest], *, wait: bool
     services = await app.services()
     await app.prepare()
     written = await accept_manifests(services, manifests)
-    subjects = [_subject(one) for one in written]
+    subjects = [ref for one in written if (ref := _subject(one)).kind != REPOSITORY]
     operations = [one.doc.ref for one in written if one.doc.ref.kind in ALL_KINDS]
     if wait:
         try:
+            for one in written:
+                if one.doc.ref.kind == REPOSITORY and one.change != "unchanged":
+                    await _look_at_repository(app, one.doc.ref)
             await lead(app, subjects, operations=operations)
         finally:
             app.progress.close()
-    elif AgentLock(services.locks).holder() is None:
+    elif services.locks.agent().holder() is None:
         app.progress.line(
             "Recorded. No agent runs here: `mooring apply` without --no-wait, or an agent, does the work."
         )
     await _print(app, written)
+
+
+async def _look_at_repository(app: App, ref: Ref) -> None:
+    """Make it where its place is empty: a wrong address, key or passphrase is told now, not by the first backup at night."""
+    services = await app.services()
+    access = await find_repository(services, ref.namespace, ref.name)
+    facts = await run_repository_task(
+        services, access, RepositoryInit(access.settings()), timeout_s=app.options.timeout_s
+    )
+    app.progress.line(f"{ref.name} {'was made' if facts['created'] else 'is there'}: repository {facts['id']}.")
 
 
 def _subject(written: Written) -> Ref:

@@ -25,6 +25,7 @@ from mooring.control.events import Listener
 from mooring.control.services import Defaults, Services
 from mooring.drivers.clock import Clock, SystemClock
 from mooring.drivers.documents import Documents
+from mooring.drivers.locks import FileLocks
 from mooring.drivers.secret_files import SecretFiles
 from mooring.drivers.settings import Settings, default_settings_path, load_settings
 from mooring.drivers.state import StateDir, default_state_dir
@@ -106,7 +107,7 @@ class App:
             target=await self.target(),
             clock=self.clock,
             installation=self.state.installation,
-            locks=self.state.locks,
+            locks=FileLocks(self.state.locks),
             defaults=defaults,
             listener=listener or self.progress,
         )

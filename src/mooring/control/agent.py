@@ -24,7 +24,6 @@ from mooring.control.send import send_due
 from mooring.control.servers import reconcile_server
 from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
-from mooring.drivers.locks import AgentLock, InstanceLock
 from mooring.errors import MooringError, NotFoundError, Retry
 
 logger = logging.getLogger("mooring.agent")
@@ -156,7 +155,7 @@ class _Agent:
         return again
 
     async def _locked(self, ref: Ref) -> float | None:
-        with InstanceLock(self.services.locks, ref) as lock:
+        with self.services.locks.execution(ref) as lock:
             if lock.try_acquire(command=self.command, now=self.services.clock.now()) is not None:
                 return self.pace.busy_s
             live = ref in self.live
@@ -236,7 +235,7 @@ async def run_agent(
         AgentRunning: there is an agent on this state directory.
     """
     pace = pace or Pace()
-    with AgentLock(services.locks) as lock:
+    with services.locks.agent() as lock:
         lock.acquire(command=command, now=services.clock.now())
         agent = _Agent(services, pace, command)
         helpers = [

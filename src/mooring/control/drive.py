@@ -18,7 +18,7 @@ from mooring.control.watch import rest
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.lifecycle import State
 from mooring.domain.model.identity import Ref
-from mooring.drivers.locks import AgentLock, Holder, InstanceLock
+from mooring.drivers.lock_store import Holder
 from mooring.errors import MooringError, Retry, TimeoutExceeded
 
 TROUBLE_PATIENCE_S = 60.0
@@ -41,12 +41,12 @@ async def drive(services: Services, ref: Ref, *, command: str, timeout_s: float,
         MooringError: it settled in a state that is not the wanted one, or the world is in trouble.
     """
     until = services.clock.monotonic() + timeout_s
-    lock = InstanceLock(services.locks, ref)
+    lock = services.locks.execution(ref)
     told: Holder | None = None
     follower: Followed | None = None
     trouble_since: float | None = None
     while True:
-        agent = AgentLock(services.locks).holder()
+        agent = services.locks.agent().holder()
         holder = agent or lock.try_acquire(command=command, now=services.clock.now())
         if holder is None:
             with lock:

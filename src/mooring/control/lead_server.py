@@ -8,7 +8,6 @@ from mooring.control.errors import UnknownServer
 from mooring.control.servers import reconcile_server
 from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
-from mooring.drivers.locks import AgentLock
 from mooring.errors import TimeoutExceeded
 
 POLL_S = 0.5
@@ -29,7 +28,7 @@ async def lead_server(services: Services, ref: Ref, *, timeout_s: float) -> str:
             raise UnknownServer(f"{ref} does not exist.")
         if DatabaseServerSpec.model_validate(doc.spec).managed is None:
             return "External"
-        if AgentLock(services.locks).holder() is None:
+        if services.locks.agent().holder() is None:
             if (await reconcile_server(services, ref, live=True)).ready:
                 return "Running"
         elif doc.status.get("phase") == "Running" and doc.status.get("observedGeneration") == doc.generation:

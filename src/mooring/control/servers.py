@@ -36,7 +36,6 @@ from mooring.domain.server.desired import (
     server_secret,
 )
 from mooring.drivers.documents import Document
-from mooring.drivers.locks import InstanceLock
 
 DEFAULT_NAME = "default"
 RESTARTS_THAT_FAIL = 3
@@ -190,7 +189,7 @@ async def reconcile_server(services: Services, where: Ref, *, live: bool = False
     identity = Identity(services.installation, doc.id)
     secret = server_secret(where)
     await ensure_passwords(services, secret, {"user": SUPERUSER, "password": None})
-    lock = InstanceLock(services.locks, where)
+    lock = services.locks.execution(where)
     with lock:
         # Several instances share a server; whoever comes second leaves the work to the first and only looks.
         alone = lock.try_acquire(command="server", now=services.clock.now()) is None

@@ -6,7 +6,6 @@ from __future__ import annotations
 import secrets as randomness
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mooring.control.events import Event, Listener, log_event
@@ -15,6 +14,7 @@ from mooring.domain.model.secret import SecretRef, SecretValue
 from mooring.drivers.clock import Clock
 from mooring.drivers.documents import Document, Documents
 from mooring.drivers.journal import Journal
+from mooring.drivers.lock_store import Locks
 from mooring.drivers.secret_store import Secrets
 from mooring.targets.base import Target
 
@@ -40,7 +40,7 @@ class Services:
 
     Attributes:
         installation: id of this Mooring, on all that it makes.
-        locks: folder of the execution locks.
+        locks: the right to execute, one at a time on an instance.
         listener: told every event.
         schedules: begin what schedules ask for: the agent's work, not a command's.
     """
@@ -50,7 +50,7 @@ class Services:
     target: Target
     clock: Clock
     installation: str
-    locks: Path
+    locks: Locks
     defaults: Defaults = field(default_factory=Defaults)
     listener: Listener = log_event
     schedules: bool = False

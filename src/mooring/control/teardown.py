@@ -18,7 +18,6 @@ from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretRef
 from mooring.domain.server.desired import server_secret
 from mooring.drivers.documents import Document
-from mooring.drivers.locks import InstanceLock
 from mooring.drivers.secret_store import MissingSecret
 
 
@@ -70,7 +69,7 @@ async def forget_server(services: Services, where: Ref, *, purge: bool) -> None:
 
 async def _remove_server(services: Services, where: Ref, doc: Document, *, purge: bool) -> None:
     wanted = Desired(where, Identity(services.installation, doc.id), network=False)
-    with InstanceLock(services.locks, where) as lock:
+    with services.locks.execution(where) as lock:
         # A pass that keeps the server in shape would make again what goes here; it never lasts long.
         while lock.try_acquire(command="delete", now=services.clock.now()) is not None:
             await services.clock.sleep(0.2)

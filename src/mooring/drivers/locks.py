@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks between processes that die with the process that holds them.
+"""Locks between processes that die with the process that holds them: `lock_store` by files.
 
 Linux' open-file-description locks (fcntl(2), F_OFD_SETLK) on files that are never removed: unlike flock(2) they can be
 tested without being taken, so that looking at a lock never makes somebody else's try fail. The content of a lock file
@@ -16,7 +16,6 @@ import json
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,48 +23,11 @@ from typing import Self
 
 from mooring.domain.model.identity import Ref
 from mooring.drivers.files import file_errors
-from mooring.errors import ConflictError, Retry
+from mooring.drivers.lock_store import AgentRunning, Holder, InstanceLocked
 
 # struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid, padded to eight bytes.
 _FLOCK = struct.Struct("@hhqqi0q")
 _BUSY = frozenset({errno.EAGAIN, errno.EACCES})
-
-
-class InstanceLocked(ConflictError):
-    """Another process works on this instance."""
-
-    code = "MOOR-520"
-    reason = "InstanceLocked"
-    retry = Retry.AFTER
-
-
-class AgentRunning(ConflictError):
-    """An agent already runs on this state directory."""
-
-    code = "MOOR-521"
-    reason = "AgentRunning"
-    default_resolution = "Let it work, or stop it first; `mooring agent status` shows it."
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lock, as it wrote itself.
-
-    Attributes:
-        pid: process id, 0 while the holder has not written it yet.
-        command: what it runs, such as `mooring apply`.
-        since: aware; None while not written yet.
-    """
-
-    pid: int
-    command: str
-    since: datetime | None
-
-    def __str__(self) -> str:
-        """`pid 123 (mooring apply) since 2026-01-02T03:04:05+00:00`."""
-        if self.since is None:
-            return "a process that has just started"
-        return f"pid {self.pid} ({self.command}) since {self.since.isoformat(timespec='seconds')}"
 
 
 class ProcessLock:
@@ -189,6 +151,22 @@ class AgentLock(ProcessLock):
         if holder is not None:
             raise AgentRunning(f"An agent runs already: {holder}.")
         return self
+
+
+class FileLocks:
+    """See `Locks`: lock files in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Args: folder: the `locks` folder of the state directory."""
+        self._folder = folder
+
+    def execution(self, ref: Ref) -> InstanceLock:
+        """See `Locks.execution`."""
+        return InstanceLock(self._folder, ref)
+
+    def agent(self) -> AgentLock:
+        """See `Locks.agent`."""
+        return AgentLock(self._folder)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,8 @@ from mooring.domain.lifecycle import State
 from mooring.domain.model.identity import Ref
 from mooring.drivers.clock import SystemClock
 from mooring.drivers.documents import Document
-from mooring.drivers.locks import AgentLock, AgentRunning, InstanceLock
+from mooring.drivers.lock_store import AgentRunning
+from mooring.drivers.locks import FileLocks
 from mooring.drivers.secret_files import SecretFiles
 from mooring.drivers.state import StateDir
 from mooring.targets.errors import EngineUnreachable
@@ -85,7 +86,7 @@ def services(tmp_path: Path) -> Services:
         target=QuietTarget(),
         clock=SystemClock(),
         installation=state.installation,
-        locks=state.locks,
+        locks=FileLocks(state.locks),
     )
 
 
@@ -202,7 +203,7 @@ async def test_agent_survives_an_error_that_nobody_knows(services: Services, pas
 
 async def test_agent_waits_for_a_command_that_holds_the_instance(services: Services, passes: Passes) -> None:
     await have(services, "a", "b")
-    held = InstanceLock(services.locks, ref("a"))
+    held = services.locks.execution(ref("a"))
     held.acquire(command="mooring apply", now=START)
     stop = asyncio.Event()
     task = asyncio.create_task(run_agent(services, stop, pace=FAST))
@@ -222,16 +223,16 @@ async def test_agent_stops_in_time_though_a_pass_hangs_and_gives_its_lock_back(
     stop = asyncio.Event()
     task = asyncio.create_task(run_agent(services, stop, pace=FAST))
     await until(lambda: passes.together == 1)
-    assert AgentLock(services.locks).holder() is not None
+    assert services.locks.agent().holder() is not None
     await stopped(task, stop)
 
-    assert AgentLock(services.locks).holder() is None
-    assert InstanceLock(services.locks, ref("a")).holder() is None
+    assert services.locks.agent().holder() is None
+    assert services.locks.execution(ref("a")).holder() is None
 
 
 async def test_second_agent_is_refused(services: Services, passes: Passes) -> None:
     del passes
-    with AgentLock(services.locks).acquire(command="mooring agent run", now=START), pytest.raises(AgentRunning):
+    with services.locks.agent().acquire(command="mooring agent run", now=START), pytest.raises(AgentRunning):
         await run_agent(services, asyncio.Event(), pace=FAST)
 
 

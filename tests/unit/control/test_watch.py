@@ -13,6 +13,7 @@ from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.task import TaskSpec
 from mooring.drivers.documents import Document
+from mooring.drivers.locks import FileLocks
 from mooring.drivers.secret_files import SecretFiles
 from tests.support.memory_documents import MemoryDocuments
 from tests.support.sim_clock import SimClock
@@ -32,7 +33,7 @@ def services(tmp_path: Path) -> Services:
         target=SimTarget(SimWorld(clock)),
         clock=clock,
         installation="sim",
-        locks=tmp_path,
+        locks=FileLocks(tmp_path),
     )
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from mooring.domain.model.identity import Ref
 from mooring.drivers.files import NotWritable
-from mooring.drivers.locks import AgentLock, AgentRunning, InstanceLock, InstanceLocked, ProcessLock, exclusive
+from mooring.drivers.lock_store import AgentRunning, InstanceLocked
+from mooring.drivers.locks import AgentLock, InstanceLock, ProcessLock, exclusive
 from mooring.errors import Retry
 from tests.support.people import as_nobody
 
