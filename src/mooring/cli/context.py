@@ -14,13 +14,13 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from mooring.cli.errors import UnknownTarget
 from mooring.cli.logs import setup_logging
 from mooring.cli.options import Options
 from mooring.cli.progress import REFRESH_S, Progress, make_progress
 from mooring.cli.style import decide_colour
+from mooring.cli.targets import make_target, prepare
 from mooring.control.events import Listener
 from mooring.control.services import Defaults, Services
 from mooring.drivers.clock import Clock, SystemClock
@@ -30,9 +30,6 @@ from mooring.drivers.secret_files import SecretFiles
 from mooring.drivers.settings import Settings, default_settings_path, load_settings
 from mooring.drivers.state import StateDir, default_state_dir
 from mooring.targets.base import Target
-
-if TYPE_CHECKING:
-    from mooring.targets.docker.options import DockerOptions
 
 T = TypeVar("T")
 
@@ -179,8 +176,8 @@ async def open_app(options: Options) -> AsyncIterator[App]:
         secrets=SecretFiles(state.secrets),
         clock=clock,
         progress=progress_for(options),
-        make_target=_make_target,
-        prepare=_have_engine_image,
+        make_target=make_target,
+        prepare=prepare,
     )
     try:
         yield app
@@ -206,54 +203,3 @@ def progress_for(options: Options) -> Progress:
         terminal=terminal and options.environ.get("TERM") != "dumb",
         columns=shutil.get_terminal_size().columns,
     )
-
-
-def docker_options(settings: Settings) -> DockerOptions:
-    """The target's settings out of the configuration file."""
-    from mooring.targets.docker.options import DockerOptions
-
-    docker = settings.docker
-    return DockerOptions(
-        network_pool=str(docker.network_pool),
-        network_prefix=docker.network_prefix,
-        ingress_image=docker.ingress.image,
-        engine_image=docker.engine_image,
-        http_port=docker.ingress.http_port,
-        https_port=docker.ingress.https_port,
-        publish_ports=(docker.publish_ports.first, docker.publish_ports.last),
-    )
-
-
-async def _make_target(app: App) -> Target:
-    name = app.options.target or app.settings.default_target
-    if name != "docker":
-        raise UnknownTarget(f"There is no target {name!r} in this version of Mooring; there is: docker.")
-    from mooring.cli.engines import find_address
-    from mooring.targets.docker.target import DockerTarget
-
-    address = await asyncio.to_thread(find_address, app.options.environ)
-    return DockerTarget(
-        address,
-        secrets=app.secrets,
-        clock=app.clock,
-        installation=app.state.installation,
-        options=docker_options(app.settings),
-    )
-
-
-async def _have_engine_image(app: App) -> None:
-    from mooring.cli.engine_image import ensure_engine_image
-    from mooring.cli.engines import find_address
-    from mooring.drivers.docker.engine import Engine
-
-    if (app.options.target or app.settings.default_target) != "docker":
-        return
-
-    def work() -> None:
-        engine = Engine(find_address(app.options.environ))
-        try:
-            ensure_engine_image(engine, app.settings.docker.engine_image, say=app.progress.line)
-        finally:
-            engine.close()
-
-    await asyncio.to_thread(work)

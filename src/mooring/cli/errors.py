@@ -22,7 +22,7 @@ class UnknownTarget(UsageError):
 
     code = "MOOR-700"
     reason = "UnknownTarget"
-    default_resolution = "Use `-t docker`, or leave -t out."
+    default_resolution = "Leave -t out, or name one that there is."
 
 
 class FileUnreadable(UsageError):

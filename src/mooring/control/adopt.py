@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mooring.control.subjects import MASTER
 from mooring.domain.instance.memory import load_memory
@@ -47,6 +47,7 @@ class NothingFound(NotFoundError):
     default_resolution = "Check that this is the right engine (DOCKER_HOST); `mooring doctor` says which one answers."
 
 
+@runtime_checkable
 class FileReader(Protocol):
     """A target that can read files back out of what it runs and keeps."""
 

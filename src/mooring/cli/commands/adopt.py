@@ -14,10 +14,9 @@ from mooring.cli.options import command as declare
 
 if TYPE_CHECKING:
     from mooring.cli.context import App
-    from mooring.control.adopt import Adopted
+    from mooring.control.adopt import Adopted, FileReader
     from mooring.domain.instance.subject import PinnedRelease
     from mooring.domain.model.observed import Found
-    from mooring.targets.docker.target import DockerTarget
 
 
 @declare(
@@ -86,7 +85,7 @@ async def _adopt(app: App, installation: str | None, *, yes: bool) -> tuple[list
     from mooring.control.adopt import choose_installation, recover
     from mooring.control.adopt_records import learn_release, restore_records
 
-    target = await _docker(app)
+    target = await _reader(app)
     found = await target.inventory()
     fresh = not await app.documents.list()
     chosen = choose_installation(found, app.state.installation, fresh=fresh, wanted=installation)
@@ -95,7 +94,7 @@ async def _adopt(app: App, installation: str | None, *, yes: bool) -> tuple[list
         if not yes and not (sys.stdin.isatty() and click.confirm(text, err=True)):
             raise NotConfirmed(f"{text} Nothing was adopted.")
         await app.become(chosen)
-        target = await _docker(app)
+        target = await _reader(app)
     adopted = await recover(found, target, app.secrets, app.documents, installation=chosen)
     services = await app.services()
 
@@ -106,11 +105,14 @@ async def _adopt(app: App, installation: str | None, *, yes: bool) -> tuple[list
     return [replace(one, recorded=await app.documents.get(one.ref) is not None) for one in adopted], chosen
 
 
-async def _docker(app: App) -> DockerTarget:
+async def _reader(app: App) -> FileReader:
     from mooring.cli.errors import UnknownTarget
-    from mooring.targets.docker.target import DockerTarget
+    from mooring.control.adopt import FileReader
 
     target = await app.target()
-    if not isinstance(target, DockerTarget):
-        raise UnknownTarget("Only the target docker can be adopted from.")
+    if not isinstance(target, FileReader):
+        raise UnknownTarget(
+            f"From the target {target.capabilities.name} nothing can be adopted: its records are kept there.",
+            resolution="Name another target with -t.",
+        )
     return target

@@ -51,8 +51,9 @@ def command(options: Options, name: str | None, *, file: str | None, form: Forma
     -d (-o is the form of the output, as everywhere) the files are written with their secrets, each with mode 0600 for the
     user that reads it. The instance must have been applied before.
     """
-    from mooring.cli.context import docker_options, run
+    from mooring.cli.context import run
     from mooring.cli.errors import BadRequest
+    from mooring.cli.target_docker import docker_options
     from mooring.control.describe import describe_instance
     from mooring.targets.docker.files import render_files
     from mooring.targets.docker.files_write import write_rendering

@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from mooring.cli import engines
-from mooring.cli.context import _make_target, docker_options
 from mooring.cli.options import Options
+from mooring.cli.target_docker import docker_options, make_target
 from mooring.domain.model.desired import Folder
 from mooring.drivers.docker.find import EngineAddress
 from mooring.drivers.settings import Settings, parse_settings
@@ -118,7 +118,7 @@ async def test_options_of_render_are_those_of_the_commands_target(monkeypatch: p
     address = EngineAddress("unix:///nobody-listens")
     monkeypatch.setattr(engines, "find_address", lambda _environ: address)
     settings = parse_settings(SETTINGS, source="test")
-    target = await _make_target(cast("Any", Bench(settings)))
+    target = await make_target(cast("Any", Bench(settings)))
     try:
         assert isinstance(target, DockerTarget)
         assert docker_options(settings) == target._options != DockerOptions()
