@@ -2,7 +2,7 @@
 """Services on which everything may be tried and nothing happens: what is written stays in memory, and no process begins.
 
 Records and secrets that are written here are read back here and nowhere else. Whatever would have an effect on the target
-raises `Unasked`: an answer that only the target's work could give is not known. Called by `plan`.
+raises `Unasked`: an answer that only the target's work could give is not known. Called by `plan` and `describe`.
 """
 
 from __future__ import annotations
