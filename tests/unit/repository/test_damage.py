@@ -16,6 +16,7 @@ from mooring.engine.repository.errors import FormatUnknown, ObjectDamaged
 from mooring.engine.repository.generation import Generation, raise_generation
 from mooring.engine.repository.marks import write_mark
 from mooring.engine.repository.ports import Cut
+from mooring.engine.repository.repair import repair_indexes
 from mooring.engine.repository.repository import Repository, open_repository
 from mooring.errors import MooringError
 from tests.support.repositories import PASSPHRASE, SCOPE, manifest, memory_repository
@@ -155,3 +156,16 @@ def flip(repository: Repository, key: str, position: int) -> None:
 def test_reports_are_good_only_without_any_damage() -> None:
     assert CheckReport("x").good
     assert manifest([]).format == 1
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_a_damaged_index_is_made_again_from_the_packs(encrypted: bool) -> None:
+    repository, refs, contents = small_repository(encrypted=encrypted)
+    [index] = [info.key for info in repository.store.list_below(names.indexes(SCOPE))]
+    flip(repository, index, 50)
+    report = repair_indexes(repository, SCOPE)
+    assert (report.packs, report.removed, report.unreadable, report.refused) == (1, 1, (), ())
+    assert check_scope(repository, SCOPE, read_share=1).good
+    with repository.reader(SCOPE) as reader:
+        assert [b"".join(reader.read(ref)) for ref in refs] == contents
+    assert repair_indexes(repository, SCOPE).packs == 0

@@ -42,6 +42,7 @@ class Config:
         created: as it was written.
         encrypted: whether a passphrase is needed.
         conditional_writes: whether its store honoured them when the repository was made.
+        made_by: the client that made it; it alone prunes where the store does not honour them and nobody else is named.
         chunk_min: bytes, for content that is cut by content.
         chunk_average: bytes, a power of two.
         chunk_max: bytes.
@@ -51,6 +52,7 @@ class Config:
     created: str
     encrypted: bool
     conditional_writes: bool
+    made_by: str = ""
     chunk_min: int = CHUNK_MIN
     chunk_average: int = CHUNK_AVERAGE
     chunk_max: int = CHUNK_MAX
@@ -65,7 +67,9 @@ class PassphraseInfo:
     created: str
 
 
-def init_repository(store: ObjectStore, *, passphrase: bytes | None, now: datetime, label: str = "first") -> Config:
+def init_repository(
+    store: ObjectStore, *, passphrase: bytes | None, now: datetime, label: str = "first", made_by: str = ""
+) -> Config:
     """Make a repository: probe the store, write the first key, and last of all `config`.
 
     Args:
@@ -73,6 +77,7 @@ def init_repository(store: ObjectStore, *, passphrase: bytes | None, now: dateti
         passphrase: None makes one that is not encrypted.
         now: for the dates.
         label: of the passphrase, for people.
+        made_by: name of the client.
 
     Raises:
         RepositoryExists: there is one.
@@ -88,6 +93,7 @@ def init_repository(store: ObjectStore, *, passphrase: bytes | None, now: dateti
         created=names.time_text(now),
         encrypted=passphrase is not None,
         conditional_writes=probe_conditional_writes(store, key=f"probe-{uuid.uuid4().hex}"),
+        made_by=made_by,
     )
     if passphrase is not None:
         key = wrap(new_master(), passphrase, repository=config.id, label=label, now=now)
@@ -100,6 +106,7 @@ def init_repository(store: ObjectStore, *, passphrase: bytes | None, now: dateti
             "encryption": ENCRYPTED if config.encrypted else "none",
             "chunking": {"min": config.chunk_min, "average": config.chunk_average, "max": config.chunk_max},
             "conditionalWrites": config.conditional_writes,
+            "madeBy": config.made_by,
         }
     )
     try:
@@ -137,6 +144,7 @@ def read_config(store: ObjectStore) -> Config:
             created=value["created"],
             encrypted={"none": False, ENCRYPTED: True}[value["encryption"]],
             conditional_writes=value["conditionalWrites"] is True,
+            made_by=str(value.get("madeBy", "")),
             chunk_min=int(chunking["min"]),
             chunk_average=int(chunking["average"]),
             chunk_max=int(chunking["max"]),

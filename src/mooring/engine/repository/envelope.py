@@ -43,7 +43,9 @@ class Sealer:
 
     def __init__(self, magic: bytes, keys: ObjectKeys) -> None:
         """Args: magic: kind of the object; keys: of the repository."""
-        salt = os.urandom(_SALT) if keys.encrypted else bytes(_SALT)
+        # Random without a key, too: no two objects have the same bytes, so that none is written again under the name of one
+        # that a prune is about to delete.
+        salt = os.urandom(_SALT)
         self.salt = salt
         self.header = header_of(magic, keys, salt)
         self._key = keys.object_key(salt) if keys.encrypted else None
@@ -81,7 +83,7 @@ class Opener:
             raise ObjectDamaged(f"{name} does not begin as an object of its kind.")
         if header[7:8] != magic[7:8]:
             raise FormatUnknown(f"{name} is of version {header[7:8]!r}, this program reads {magic[7:8]!r}.")
-        if header[8] != (1 if keys.encrypted else 0) or (not keys.encrypted and any(header[12:HEADER])):
+        if header[8] != (1 if keys.encrypted else 0):
             raise ObjectDamaged(f"{name} is not sealed as this repository's objects are.")
         self._name = name
         self._key = keys.object_key(header[12:HEADER]) if keys.encrypted else None

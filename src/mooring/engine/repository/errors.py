@@ -111,3 +111,11 @@ class PlaceNotEmpty(ConflictError):
     code = "MOOR-462"
     reason = "PlaceNotEmpty"
     default_resolution = "Correct the address; or give the repository a folder or prefix of its own."
+
+
+class ClockWrong(FailedError):
+    """This machine's clock and the store's disagree; what is old cannot be told from what is new."""
+
+    code = "MOOR-463"
+    reason = "ClockWrong"
+    default_resolution = "Set this machine's clock, for instance by NTP, and ask again. Nothing was deleted."

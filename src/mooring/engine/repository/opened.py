@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mooring.drivers.files import file_errors
 from mooring.drivers.objects.retry import RetryPolicy
 from mooring.drivers.objects.settings import StoreSettings, open_store
 from mooring.drivers.objects.store import ObjectStore
+from mooring.engine.repository.config import Config
 from mooring.engine.repository.errors import PassphraseMissing
 from mooring.engine.repository.ports import Cut, Piece
 from mooring.engine.repository.reader import PackReader
@@ -25,12 +27,17 @@ from mooring.engine.repository.repository import Repository, open_repository
 from mooring.engine.repository.session import WriteSession
 from mooring.engine.repository.snapshots import Snapshot
 
+# Tasks of several users share a folder through its group.
+_SHARED_UMASK = 0o007
+
 
 def store_of(settings: RepositorySettings, *, retry: RetryPolicy | None = None) -> ObjectStore:
     """The store of the settings; nothing is sent. Args: retry: how long to insist; a preflight is less patient."""
+    if settings.url.startswith("file:"):
+        os.umask(_SHARED_UMASK)
     return open_store(
         StoreSettings(
-            url=settings.url,
+            url=settings.url.replace("azure://", "az://", 1),
             endpoint=settings.endpoint,
             region=settings.region,
             path_style=settings.endpoint is not None if settings.path_style is None else settings.path_style,
@@ -67,9 +74,9 @@ def open_settings(settings: RepositorySettings, *, retry: RetryPolicy | None = N
     return open_repository(store, passphrase=read_passphrase(settings), cache=cache)
 
 
-def may_prune(settings: RepositorySettings) -> bool:
-    """Whether this client is the one that prunes where the store cannot refuse a write."""
-    return bool(settings.client) and settings.client == settings.prune_host
+def may_prune(settings: RepositorySettings, config: Config) -> bool:
+    """Whether this client is the one that prunes where the store cannot refuse a write: as named, else the maker."""
+    return bool(settings.client) and settings.client == (settings.prune_host or config.made_by)
 
 
 class OpenBackup:
@@ -106,6 +113,10 @@ class OpenBackup:
         self._session.take_over(found)
         return found.manifest
 
+    def keep(self, ref: StreamRef) -> bool:
+        """See `WriteSession.keep`."""
+        return self._session.keep(ref)
+
     def commit(self, render: Callable[[SnapshotSizes], SnapshotManifest]) -> str:
         """See `WriteSession.commit`; the snapshot's id."""
         return self._session.commit(render).id
@@ -131,9 +142,12 @@ class OpenRestore:
 
 @contextlib.contextmanager
 def open_backup_store(settings: RepositorySettings, instance: SnapshotInstance) -> Iterator[OpenBackup]:
-    """The repository, opened to add a snapshot of this instance."""
+    """The repository, opened to add a snapshot of this instance; made where its place is empty."""
+    from mooring.engine.repository.opening import ensure_opened  # it opens what it made with the functions above
+
+    repository, _ = ensure_opened(settings)
     scope = names.scope_of(settings.share, instance=instance.id, namespace=instance.namespace)
-    opened = OpenBackup(open_settings(settings), instance, scope)
+    opened = OpenBackup(repository, instance, scope)
     try:
         yield opened
     finally:
@@ -149,7 +163,7 @@ def open_restore_store(settings: RepositorySettings, choice: SnapshotChoice) -> 
         SnapshotAmbiguous: several do.
     """
     repository = open_settings(settings)
-    scope = names.scope_of(settings.share, instance=choice.instance, namespace=choice.namespace)
-    snapshot = repository.find(choice.snapshot, scope=scope, instance=choice.instance)
-    with repository.reader(scope) as reader:
+    # In whichever scope it is: who shares blobs may have been chosen anew since.
+    snapshot = repository.find(choice.snapshot, instance=choice.instance)
+    with repository.reader(snapshot.name.scope) as reader:
         yield OpenRestore(snapshot, reader)

@@ -29,6 +29,7 @@ from mooring.engine.repository.table import Place
 
 _MANY_INDEXES = 32
 _SMALL_INDEX = 16
+_LOOKS = 3
 
 
 @dataclass
@@ -90,16 +91,20 @@ def prune_scope(
     run = _Prune(repository, scope, grace=grace)
     before = repository.store.requests.total
     try:
-        run.look()
+        run.look(dry_run=dry_run)
         if not dry_run:
             run.delete_due()
         run.name(dry_run=dry_run)
-    except (ObjectChanged, ObjectExists) as error:
+    except (ObjectChanged, ObjectExists, ObjectMissing) as error:
         raise PruneRefused(f"Somebody else prunes {scope} at {repository.store.place} at the same time.") from error
     finally:
         run.close()
     run.report.requests = repository.store.requests.total - before
     return run.report
+
+
+class _Newer(Exception):
+    """A manifest names content that no index named when the indexes were read."""
 
 
 class _Prune:
@@ -117,6 +122,7 @@ class _Prune:
         self._packs: dict[bytes, ObjectInfo] = {}
         self._marks: list[Mark] = []
         self._absent: frozenset[bytes] = frozenset()
+        self._looked = False
         self._now: datetime | None = None
 
     def close(self) -> None:
@@ -125,29 +131,53 @@ class _Prune:
         if self._storer is not None:
             self._storer.close()
 
-    def look(self) -> None:
+    def look(self, *, dry_run: bool) -> None:
         """Read everything that says what is there and what is in use."""
+        try:
+            self._marks = read_marks(self._store, self._repository.keys, self._scope)
+        except ObjectDamaged as error:
+            raise PruneRefused("A mark cannot be read.", details=error.brief) from error
+        self._now = self._store.now()
+        if self._due_marks() and not dry_run:
+            # Whoever else is about to delete learns of it, before they or we have read what is there.
+            old = read_generation(self._store, self._scope)
+            raise_generation(self._store, self._scope, old=old, deleting=old.deleting)
+        for _ in range(_LOOKS - 1):
+            try:
+                self._look_once()
+            except _Newer:
+                # A backup has ended since the indexes were read.
+                continue
+            return
+        self._look_once(last=True)
+
+    def _look_once(self, *, last: bool = False) -> None:
+        number = self._catalog.generation.number if self._looked else None
         self._catalog.load(fresh=True)
+        self._looked = True
+        if number not in (None, self._catalog.generation.number):
+            raise PruneRefused(f"Somebody else prunes {self._scope} at {self._store.place} at the same time.")
         if self._catalog.damaged:
             named = ", ".join(item.key for item in self._catalog.damaged)
             raise PruneRefused(
                 f"What is in use is not known: {named} cannot be read.",
                 resolution="Run `mooring repository check --repair`, which makes damaged indexes again.",
             )
+        self._packs = {}
         for info in self._store.list_below(names.packs(self._scope)):
             pack_id = names.last_id(info.key)
             if pack_id is not None:
                 self._packs[pack_id] = info
-        try:
-            self._marks = read_marks(self._store, self._repository.keys, self._scope)
-        except ObjectDamaged as error:
-            raise PruneRefused("A mark cannot be read.", details=error.brief) from error
         table = self._catalog.table
         absent = {number for number, pack in enumerate(table.packs) if pack.id not in self._packs}
         self._absent = frozenset(table.packs[number].id for number in absent)
         table.dead |= absent
-        self._mark_used(absent)
-        self._now = self._store.now()
+        try:
+            self._mark_used(absent)
+        except PruneRefused as error:
+            if last or not isinstance(error.__cause__, BlobMissing):
+                raise
+            raise _Newer from error
 
     def _mark_used(self, absent: set[int]) -> None:
         snapshots, damaged = self._repository.snapshots(scope=self._scope)
@@ -191,7 +221,7 @@ class _Prune:
     def delete_due(self) -> None:
         """Delete what was named a grace ago."""
         table = self._catalog.table
-        due_marks = [mark for mark in self._marks if self._clock() - mark.written >= self._grace]
+        due_marks = self._due_marks()
         due = frozenset[bytes]().union(*(mark.packs for mark in due_marks)) & self._catalog.generation.deleting
         if not due_marks:
             return
@@ -299,6 +329,9 @@ class _Prune:
         self._storer.flush()
         self.report.copied_blobs += blobs
         self.report.copied_bytes += content
+
+    def _due_marks(self) -> list[Mark]:
+        return [mark for mark in self._marks if self._clock() - mark.written >= self._grace]
 
     def _clock(self) -> datetime:
         if self._now is None:
