@@ -249,10 +249,10 @@ class SimTarget:
         known = seen.objects.get("memory")
         stamp = fingerprint_of(want)
         if stamp and (known is None or known.fingerprint != stamp):
-            change = Change("create", "memory", "what is wanted and known is written down")
+            change = Change("create", "memory", "what is wanted and known is written down", beside=True)
             yield change, _bind(self._remember, want)
         elif not stamp and known is not None and known.identity == want.identity:
-            yield Change("remove", "memory", "nothing is wanted"), _bind(self._forget, want.ref)
+            yield Change("remove", "memory", "nothing is wanted", beside=True), _bind(self._forget, want.ref)
 
     def _plan_network(
         self, want: Desired, seen: Observed, boxes: dict[str, ObjectSeen]

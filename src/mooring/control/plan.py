@@ -189,7 +189,15 @@ def plan_json(plans: Sequence[InstancePlan]) -> list[dict[str, Any]]:
             "namespace": one.ref.namespace,
             "name": one.ref.name,
             "record": one.record,
-            "changes": [change.__dict__ for change in one.changes],
+            "changes": [
+                {
+                    "action": change.action,
+                    "object": change.object,
+                    "reason": change.reason,
+                    "consequence": change.consequence,
+                }
+                for change in one.changes
+            ],
             "operations": [operation.__dict__ for operation in one.operations],
             "unknown": list(one.unknown),
             "notes": list(one.notes),

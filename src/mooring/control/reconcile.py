@@ -83,7 +83,7 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
         if all(one.stuck for one in work.running):  # it was refused
             return Pass(work.ledger.state, str(work.doc.status.get("phase", "")), settled=False, requeue_s=0.0)
     held = _merge([hold_of(one) for one in work.running] + _standing_holds(work))
-    pending = removed = False
+    pending = removed = disturbed = False
     try:
         desired = desired_of(work, asked_web=goal.web, asked_cron=goal.cron, held=held)
     except MooringError as error:
@@ -94,9 +94,10 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     if desired is not None and (snapshot.data_present or work.deleting):
         for change in await services.target.converge(desired, seen):
             services.emit(Event(doc.ref, "change", f"{change.action} {change.object}: {change.reason}"))
-        pending = bool(services.target.diff(desired, seen))
+        left = services.target.diff(desired, seen)
+        pending, disturbed = bool(left), any(not change.beside for change in left)
         removed = is_removal(work) and not pending
-    snapshot = replace(snapshot, ready=snapshot.ready and not pending)
+    snapshot = replace(snapshot, ready=snapshot.ready and not disturbed)
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
     wanted = {one.role: one.replicas for one in desired.workloads} if desired is not None else {}
     wait_s, gone = await operate(services, work, seen, wanted, pending=pending, removed=removed)

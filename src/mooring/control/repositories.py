@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mooring.api.common import Retention
+from mooring.api.instance import OdooInstanceSpec
 from mooring.api.meta import SecretKeyRef
 from mooring.api.repository import BackupRepositorySpec
 from mooring.control.errors import NamespaceNotAllowed, UnknownRepository
@@ -11,6 +15,7 @@ from mooring.control.services import Services
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.domain.work.repository_work import InstanceRule, KeepRule
 
 KIND = "BackupRepository"
 CREDENTIALS = ("accessKeyId", "secretAccessKey")
@@ -38,21 +43,17 @@ async def find_repository(services: Services, namespace: str, name: str) -> Repo
     spec = BackupRepositorySpec.model_validate(found.spec)
     home = found.ref.namespace
 
-    async def slot(ref: SecretRef, key: str) -> SecretKey:
-        await services.secrets.value(SecretKey(ref, key))  # missing or empty is told now, not by a task
-        return SecretKey(ref, key, await services.secrets.version(ref, key))
-
     async def chosen(given: SecretKeyRef | None) -> SecretKey | None:
         if given is None:
             return None
         if given.file is not None:
-            return await slot(SecretRef(home, f"file:{given.file}"), "value")
-        return await slot(SecretRef(home, given.name or ""), given.key or "")
+            return await _slot(services, SecretRef(home, f"file:{given.file}"), "value")
+        return await _slot(services, SecretRef(home, given.name or ""), given.key or "")
 
     credentials: tuple[SecretKey, ...] = ()
     if spec.credentials_secret_ref is not None:
         ref = secret_ref(home, spec.credentials_secret_ref)
-        credentials = tuple([await slot(ref, key) for key in CREDENTIALS])
+        credentials = tuple([await _slot(services, ref, key) for key in CREDENTIALS])
     return RepositoryAccess(
         ref=found.ref,
         identity=Identity(services.installation, found.id),
@@ -68,3 +69,43 @@ async def find_repository(services: Services, namespace: str, name: str) -> Repo
         bandwidth_bytes_s=spec.bandwidth_limit.bytes if spec.bandwidth_limit else None,
         prune_host=spec.prune_host,
     )
+
+
+async def with_new_passphrase(services: Services, access: RepositoryAccess, secret: str, key: str) -> RepositoryAccess:
+    """The same with a passphrase that is to be added, from a secret of the repository's namespace.
+
+    Raises:
+        MissingSecret, EmptySecret: it is not there.
+    """
+    slot = await _slot(services, SecretRef(access.ref.namespace, secret), key)
+    return replace(access, new_passphrase=slot)
+
+
+async def retention_of(services: Services, ref: Ref) -> tuple[KeepRule, tuple[InstanceRule, ...]]:
+    """The retention of a repository: its own rule, and those of the instances that have one."""
+    doc = await services.documents.get(ref)
+    default = BackupRepositorySpec.model_validate(doc.spec).retention if doc is not None else Retention()
+    rules: list[InstanceRule] = []
+    for one in await services.documents.list("OdooInstance"):
+        backup = OdooInstanceSpec.model_validate(one.spec).backup
+        if backup.repository == ref.name and (backup.retention is not None or backup.time_zone != "UTC"):
+            rules.append(InstanceRule(one.id, _rule(backup.retention or default, backup.time_zone)))
+    return _rule(default, "UTC"), tuple(rules)
+
+
+def _rule(given: Retention, time_zone: str) -> KeepRule:
+    return KeepRule(
+        last=given.last,
+        hourly=given.hourly,
+        daily=given.daily,
+        weekly=given.weekly,
+        monthly=given.monthly,
+        yearly=given.yearly,
+        within_s=int(given.within.seconds) if given.within is not None else None,
+        time_zone=time_zone,
+    )
+
+
+async def _slot(services: Services, ref: SecretRef, key: str) -> SecretKey:
+    await services.secrets.value(SecretKey(ref, key))  # missing or empty is told now, not by a task
+    return SecretKey(ref, key, await services.secrets.version(ref, key))

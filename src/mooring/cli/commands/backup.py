@@ -47,17 +47,16 @@ def command(
     """
     from mooring.cli.context import run
     from mooring.cli.errors import BadRequest
-    from mooring.cli.names import find_instance
+    from mooring.cli.names import find_instance, spec_of_document
     from mooring.cli.output import print_text
     from mooring.cli.verbs import ask_for
+    from mooring.domain.operations.errors import RepositoryNotNamed
 
     if database_only and filestore_only:
         raise BadRequest(
             "--database-only and --filestore-only leave nothing to back up.", resolution="Give one of them, or none."
         )
     spec: dict[str, Any] = {}
-    if repository is not None:
-        spec["repository"] = repository
     if tags:
         spec["tags"] = list(tags)
     if database_only:
@@ -67,6 +66,10 @@ def command(
 
     async def work(app: App) -> None:
         doc = await find_instance(app, name)
+        where = repository or spec_of_document(doc).backup.repository
+        if where is None:
+            raise RepositoryNotNamed(f"{doc.ref} names no backup repository.")
+        spec["repository"] = where
         operation = await ask_for(app, doc.ref, "OdooBackupJob", spec, verb="backup", wait=wait)
         if wait and options.output == "table":
             result = await _result(app, operation)

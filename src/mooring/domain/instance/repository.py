@@ -27,6 +27,7 @@ SECRETS_DIR = "/run/mooring/repository"
 CREDENTIALS_DIR = f"{SECRETS_DIR}/credentials"
 CA_FILE = f"{SECRETS_DIR}/ca.pem"
 PASSPHRASE_FILE = f"{SECRETS_DIR}/passphrase"
+NEW_PASSPHRASE_FILE = f"{SECRETS_DIR}/new-passphrase"
 FOLDER = "/srv/mooring/repository"
 CACHE_DIR = "/var/cache/mooring"
 CACHE_VOLUME = "cache"
@@ -44,6 +45,7 @@ class RepositoryAccess:
         identity: for the tasks that run for the repository alone.
         url: as the manifest has it; a folder of the target's machine when it begins with `file://`.
         credentials: the values `accessKeyId` and `secretAccessKey`; empty for the machine's own identity.
+        new_passphrase: one that is to be added.
         client: name of this installation among those that write there.
     """
 
@@ -57,6 +59,7 @@ class RepositoryAccess:
     credentials: tuple[SecretKey, ...] = ()
     ca: SecretKey | None = None
     passphrase: SecretKey | None = None
+    new_passphrase: SecretKey | None = None
     share: Literal["none", "namespace", "all"] = "none"
     bandwidth_bytes_s: int | None = None
     prune_host: str | None = None
@@ -105,6 +108,8 @@ class RepositoryAccess:
             found.append(secret_file(CA_FILE, self.ca, user))
         if self.passphrase is not None:
             found.append(secret_file(PASSPHRASE_FILE, self.passphrase, user))
+        if self.new_passphrase is not None:
+            found.append(secret_file(NEW_PASSPHRASE_FILE, self.new_passphrase, user))
         return tuple(found)
 
 

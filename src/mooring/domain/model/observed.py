@@ -128,12 +128,14 @@ class Change:
         object: kind and name, such as `container shop-web-0-1a2b3c4d`.
         reason: why, for people.
         consequence: what users notice.
+        beside: nothing that runs depends on it.
     """
 
     action: Literal["create", "replace", "update", "remove", "start", "stop"]
     object: str
     reason: str
     consequence: Literal["none", "restart", "downtime", "data", "refused"] = "none"
+    beside: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import stat
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -22,10 +23,14 @@ from mooring.drivers.objects.retry import Bandwidth
 from mooring.drivers.objects.store import CLOCK_KEY, MAX_OBJECT, Content, Fetched, ObjectInfo, Refusal, Requests
 
 _LOCK = ".lock"
+_GROUPS = stat.S_ISGID | stat.S_IWGRP
 
 
 class FolderObjects:
-    """Objects as files below one folder. Safe from several threads and processes."""
+    """Objects as files below one folder. Safe from several threads and processes.
+
+    What is made is its owner's alone; below a folder with the set-group-id bit that its group may write, it is the group's too.
+    """
 
     def __init__(self, root: Path, *, bandwidth: Bandwidth | None = None) -> None:
         """Touches nothing yet; the first `put` makes the folder, with mode 0700.
@@ -77,7 +82,7 @@ class FolderObjects:
             self._folder(path.parent)
             temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
             try:
-                _write(temporary, content)
+                _write(temporary, content, mode=0o660 if self._shared() else 0o600)
                 if create:
                     try:
                         path.hardlink_to(temporary)
@@ -150,9 +155,15 @@ class FolderObjects:
             missing.append(path)
             path = path.parent
         for folder in reversed(missing):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o770 if self._shared() else 0o700, exist_ok=True)
             fsync_dir(folder.parent)
             self._made.add(folder)
+
+    def _shared(self) -> bool:
+        try:
+            return self._root.stat().st_mode & _GROUPS == _GROUPS
+        except FileNotFoundError:
+            return False
 
     def _keys(self, folder: Path, prefix: str) -> Iterator[str]:
         try:
@@ -209,8 +220,8 @@ class FolderObjects:
             raise StoreForbidden(f"This user may not {action} {key} at {self.place}.", details=str(error)) from error
 
 
-def _write(path: Path, content: Content) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _write(path: Path, content: Content, *, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         view = memoryview(content)
         while view:

@@ -240,10 +240,15 @@ def _memory(want: Desired, seen: Observed) -> Iterator[Move]:
     """Before anything else: what happens next may be what somebody has to know about."""
     name = memory.memory_name(want)
     if name is not None and f"{memory.KIND} {name}" not in seen.objects:
-        change = Change("create", f"{memory.KIND} {name}", "what is wanted and known is written down beside the data")
+        reason = "what is wanted and known is written down beside the data"
+        change = Change("create", f"{memory.KIND} {name}", reason, beside=True)
         yield Move(change, "remember", name)
     for item in memory.outdated(want, seen):
-        yield Move(Change("remove", f"{memory.KIND} {item.name}", "it says what was before"), "unremember", item.name)
+        yield Move(
+            Change("remove", f"{memory.KIND} {item.name}", "it says what was before", beside=True),
+            "unremember",
+            item.name,
+        )
 
 
 def _volumes(want: Desired, seen: Observed) -> Iterator[Move]:
