@@ -160,8 +160,8 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
-    def end(self) -> None:
-        """End it and its workers: politely, then not. Safe to repeat."""
+    def stop(self) -> None:
+        """End it and its workers: politely, then not. Whoever reads its output or feeds it finds the pipe's end."""
         if self._process.poll() is None:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
@@ -172,6 +172,10 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def end(self) -> None:
+        """The same, and close the pipes: only where nobody is at them any more. Safe to repeat."""
+        self.stop()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):

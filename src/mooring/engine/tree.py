@@ -53,7 +53,7 @@ def _copy_folder(source: Path, target: Path, below: str, done: Copied, said: Cal
                 _copy_folder(Path(entry.path), target / entry.name, f"{name}/", done, said)
             elif entry.is_file(follow_symlinks=False):
                 info = entry.stat(follow_symlinks=False)
-                done.linked += _copy_file(Path(entry.path), target / entry.name)
+                done.linked += copy_file(Path(entry.path), target / entry.name)
                 done.files += 1
                 done.bytes += info.st_size
                 if done.files % 500 == 0:
@@ -65,8 +65,8 @@ def _copy_folder(source: Path, target: Path, below: str, done: Copied, said: Cal
     sync(target)
 
 
-def _copy_file(source: Path, target: Path) -> bool:
-    """True for a link, False for a copy."""
+def copy_file(source: Path, target: Path) -> bool:
+    """Link `source`, which nothing changes, or copy it where links are refused; True for a link."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as fault:

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The task `database-restore`: a snapshot's database, built beside the instance's own and compared with the snapshot.
+
+What is current is not touched. The new database carries the role `building` from its first moment, and in that comment the
+time when it was found whole: without it, it is dropped and built again. The dump's own statements run as the owner, never
+as the administrator, who only makes the database and its extensions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+from mooring.domain.repository.manifest import SnapshotDatabase, SnapshotManifest
+from mooring.domain.work.backup_errors import RestoreIncomplete, SnapshotUnfit
+from mooring.domain.work.common import Connection
+from mooring.domain.work.errors import ExtensionMissing, NotEnoughSpace, RightsMissing, SqlFailed
+from mooring.domain.work.mark import DataMark
+from mooring.domain.work.names import beside
+from mooring.domain.work.restore import DatabaseRestore, DatabaseRestoreResult
+from mooring.drivers.postgres import SQL, Identifier, Session, render_conninfo
+from mooring.drivers.postgres_programs import observe_clients, write_passfile
+from mooring.engine.backup.store import RestoreStore, open_restore_store
+from mooring.engine.backup.toc import render_list
+from mooring.engine.backup.work import work_folder
+from mooring.engine.databases import create_database
+from mooring.engine.marks import check_ours, fenced, locked_server, now, observe_one, write_mark
+from mooring.engine.prepare import ensure_extensions, ensure_schema
+from mooring.engine.report import Reporter
+from mooring.engine.restore.check import check_restored
+from mooring.engine.restore.program import Archive, open_archive
+from mooring.engine.safety import copy_settings, ensure_building_absent
+from mooring.engine.secret_files import load_password
+from mooring.engine.server import open_session
+
+# Room for what the server writes beside the files themselves.
+_SPARE = 1.1
+
+
+def ensure_restored(document: DatabaseRestore, report: Reporter) -> DatabaseRestoreResult:
+    """The task. Safe to repeat: a whole one of the same operation is kept.
+
+    Raises:
+        SnapshotMissing, SnapshotUnfit: the snapshot cannot be restored here; nothing was changed.
+        RestoreFailed, RestoreIncomplete: what was built is not whole; what is current is untouched.
+        DatabaseForeign, StaleAttempt, NotEnoughSpace, ExtensionMissing: see their texts.
+        MooringError: PostgreSQL or the repository cannot be used.
+    """
+    begun = time.monotonic()
+    with locked_server(
+        document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
+    ) as session:
+        name = beside(document.instance, role="building", operation=document.fence.operation)
+        mark = _fence(session, document, name)
+        report.progress("open the repository")
+        with open_restore_store(document.repository, document.source) as store:
+            manifest = store.manifest
+            database = _check_fits(document, session, manifest)
+            left = observe_one(session, name)
+            if left is not None and left.mark is not None and left.mark.role == "building" and left.mark.at:
+                check_ours(left, document.instance, role="building")
+                return _result(session, manifest, database, name, begun, kept=True)
+            ensure_building_absent(session, name, document.instance)
+            _build(session, document, store, database, manifest, name, mark, report)
+        write_mark(session, name, dataclasses.replace(mark, at=now()))
+        return _result(session, manifest, database, name, begun, kept=False)
+
+
+def _fence(session: Session, document: DatabaseRestore, name: str) -> DataMark:
+    """The mark for what is built; the attempt is remembered on what is current, or on what an earlier one built."""
+    current, left = observe_one(session, document.database), observe_one(session, name)
+    seen = DataMark(document.instance, "building")
+    if current is not None:
+        mark = fenced(check_ours(current, document.instance, role="current"), document.fence, document.TASK)
+        write_mark(session, current.name, mark)
+    elif left is not None and left.mark is not None:
+        seen = left.mark
+    fresh = fenced(seen, document.fence, document.TASK)
+    return DataMark(document.instance, "building", fresh.operation, fresh.steps)
+
+
+def _check_fits(document: DatabaseRestore, session: Session, manifest: SnapshotManifest) -> SnapshotDatabase:
+    database = manifest.database
+    if database is None:
+        raise SnapshotUnfit(f"The snapshot {manifest.id} holds no database.")
+    if database.server_major > session.major:
+        raise SnapshotUnfit(
+            f"The snapshot is of PostgreSQL {database.server_version}, the server is {session.version}: older.",
+            resolution=f"Restore it on a server of PostgreSQL {database.server_major} or newer.",
+        )
+    if database.encoding != "UTF8":
+        raise SnapshotUnfit(f"The snapshot's database is in {database.encoding}; Odoo's are in UTF8.")
+    need = int(database.size_bytes * _SPARE)
+    if document.free_bytes is not None and need > document.free_bytes:
+        raise NotEnoughSpace(f"The restored database needs {need} bytes, the server has {document.free_bytes} free.")
+    return database
+
+
+def _build(
+    session: Session,
+    document: DatabaseRestore,
+    store: RestoreStore,
+    database: SnapshotDatabase,
+    manifest: SnapshotManifest,
+    name: str,
+    mark: DataMark,
+    report: Reporter,
+) -> None:
+    with work_folder(Path(document.scratch)) as work:
+        clients = observe_clients()
+        archive = open_archive(database, store, clients=clients, server_major=session.major, work=work)
+        report.progress("create the database")
+        create_database(session, name, owner=document.owner, locales=_locales(session, database.collation))
+        write_mark(session, name, mark)
+        with open_session(document.connection, task=document.TASK, database=name) as inside:
+            schemas = _prepare(inside, document, archive, name)
+        owner = _owner_connection(document)
+        passfile = write_passfile(work / "pgpass", load_password(owner))
+        # What a crash takes is built again, and the mark at the end is written with everything before it.
+        options = "-c synchronous_commit=off"
+        total = sum(entry.stream.size for entry in database.entries) or database.toc.size
+
+        def said(fed: int) -> None:
+            report.progress("restore", fed, total)
+
+        said(0)
+        archive.restore(
+            render_conninfo(owner, name, document.TASK, passfile=passfile, options=options),
+            chosen=render_list(archive.items, schemas=schemas),
+            jobs=document.jobs,
+            server_major=session.major,
+            said=said,
+        )
+        report.progress("check")
+        with open_session(owner, task=document.TASK, database=name) as inside:
+            faults = check_restored(inside, manifest, owner=document.owner)
+        if faults:
+            raise RestoreIncomplete(
+                f"The restored database is not as the snapshot says: {faults[0]}", details="\n".join(faults)
+            )
+        if observe_one(session, document.database) is not None:
+            copy_settings(session, document.database, name)
+
+
+def _prepare(inside: Session, document: DatabaseRestore, archive: Archive, name: str) -> set[str]:
+    """Extensions as the administrator, and who may do what; the schemas that exist then."""
+    wanted = archive.extensions()
+    schemas = {schema for _, schema in wanted} - {"public", "pg_catalog"}
+    for schema in sorted(schemas):
+        query = SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
+        inside.execute(
+            query.format(Identifier(schema), Identifier(document.owner)), doing=f"create the schema {schema}"
+        )
+    ensure_extensions(inside, name)
+    refused: list[str] = []
+    words: list[str] = []
+    for extension, schema in wanted:
+        try:
+            query = SQL("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {}")
+            inside.execute(
+                query.format(Identifier(extension), Identifier(schema)), doing=f"create the extension {extension}"
+            )
+        except (RightsMissing, SqlFailed) as fault:
+            refused.append(extension)
+            words.append(fault.details)
+    if refused:
+        raise ExtensionMissing(
+            f"The snapshot needs extensions that cannot be made here: {', '.join(refused)}.",
+            details="\n".join(words),
+            resolution="Have an administrator install them on the server, then restore again.",
+        )
+    ensure_schema(inside, database=name, owner=document.owner)
+    return schemas
+
+
+def _locales(session: Session, collation: str) -> list[tuple[str, str]]:
+    """The snapshot's own locale first, then what every server has and sorts bytes."""
+    collate, _, ctype = collation.partition("/")
+    own = session.value(
+        "SELECT datctype FROM pg_database WHERE datname = 'template0'", doing="read the server's locale"
+    )
+    return [
+        (collate, ctype or collate),
+        ("C", ctype or collate),
+        ("C", "C.UTF-8"),
+        ("C", "C.utf8"),
+        ("C", str(own or "C")),
+    ]
+
+
+def _owner_connection(document: DatabaseRestore) -> Connection:
+    return dataclasses.replace(document.connection, user=document.owner, password_file=document.owner_password_file)
+
+
+def _result(
+    session: Session,
+    manifest: SnapshotManifest,
+    database: SnapshotDatabase,
+    name: str,
+    begun: float,
+    *,
+    kept: bool,
+) -> DatabaseRestoreResult:
+    collate, ctype, size = session.rows(
+        "SELECT datcollate, datctype, pg_database_size(oid) FROM pg_database WHERE datname = %s",
+        (name,),
+        doing="read what was restored",
+    )[0]
+    return DatabaseRestoreResult(
+        database=name,
+        kept=kept,
+        snapshot=manifest.id.replace("-", ""),
+        origin=manifest.instance.id,
+        series=manifest.series,
+        modules=manifest.modules,
+        tables=len(database.rows),
+        rows=sum(one.rows for one in database.rows),
+        extensions=database.extensions,
+        locale=collate if collate == ctype else f"{collate}/{ctype}",
+        size_bytes=int(size),
+        duration_ms=int((time.monotonic() - begun) * 1000),
+    )

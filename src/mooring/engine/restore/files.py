@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The task `filestore-restore`: a snapshot's files, beside the instance's own, compared with the snapshot and the database.
+
+They are gathered in our own folder of the volume and get the name of the restored database's filestore when all of them are
+there and on disk: what has the name is whole. What the instance has already is linked, not fetched. Each file that has its
+SHA-1 as its name is compared with it, wherever it came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from mooring.domain.repository.manifest import SnapshotFilestore, StreamRef
+from mooring.domain.work.backup_errors import RestoreIncomplete, SnapshotUnfit
+from mooring.domain.work.names import beside
+from mooring.domain.work.restore import FilestoreRestore, FilestoreRestoreResult
+from mooring.engine.backup.exported import is_nameable, stream_names
+from mooring.engine.backup.lists import read_files, ref_of
+from mooring.engine.backup.store import open_restore_store
+from mooring.engine.filestore import is_folder
+from mooring.engine.report import Reporter
+from mooring.engine.repository.ports import StreamReader
+from mooring.engine.server import open_session
+from mooring.engine.tree import copy_file, remove_tree, rename, sync_all, write_file
+from mooring.engine.volume import Volume, locked_volume
+
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+_PIECE_BYTES = 1 << 20
+_WINDOW = 256
+_SAY_EVERY = 500
+_SHOWN = 20
+
+
+def ensure_restored(document: FilestoreRestore, report: Reporter) -> FilestoreRestoreResult:
+    """The task. Safe to repeat: a whole one of the same operation is kept, an incomplete one gone on with.
+
+    Raises:
+        SnapshotMissing, SnapshotUnfit: the snapshot cannot be restored here; nothing was changed.
+        RestoreIncomplete: files are not as the snapshot says, or the database names others; names them.
+        MooringError: see `locked_volume`; the repository or PostgreSQL cannot be used.
+    """
+    begun = time.monotonic()
+    volume = Volume(Path(document.data_dir), document.database)
+    with locked_volume(volume, report, instance=document.instance, fence=document.fence, task=document.TASK):
+        name = beside(document.instance, role="building", operation=document.fence.operation)
+        target = volume.current.parent / name
+        report.progress("open the repository")
+        with open_restore_store(document.repository, document.source) as store:
+            filestore = store.manifest.filestore
+            if filestore is None:
+                raise SnapshotUnfit(f"The snapshot {store.manifest.id} holds no filestore.")
+            folder = volume.copy("building", document.fence.operation)
+            home = folder.with_name(f"{folder.name}.building")
+            building = FilesRestore(store, volume, filestore, home, document.jobs, report)
+            kept = is_folder(target)
+            if not kept:
+                _take_up(home, store.manifest.id)
+                building.fetch()
+                compare(document, store, filestore, name, report)
+                sync_all(home)
+                volume.current.parent.mkdir(mode=0o755, exist_ok=True)
+                rename(home / "filestore", target)
+            remove_tree(home)
+            return FilestoreRestoreResult(
+                folder=str(target.relative_to(volume.data)),
+                kept=kept,
+                snapshot=store.manifest.id.replace("-", ""),
+                files=filestore.count,
+                linked=building.linked,
+                fetched=building.fetched,
+                bytes=filestore.size_bytes,
+                missing=filestore.missing,
+                duration_ms=int((time.monotonic() - begun) * 1000),
+            )
+
+
+def _take_up(home: Path, snapshot: str) -> None:
+    """Go on with what an earlier run left, if it was of the same snapshot."""
+    said = home / "snapshot"
+    if not (said.is_file() and said.read_text(encoding="utf-8") == snapshot):
+        remove_tree(home)
+        home.mkdir(mode=0o700)
+        write_file(said, snapshot)
+
+
+@dataclass
+class FilesRestore:
+    """Gathers the files of a snapshot.
+
+    Attributes:
+        reader: the repository.
+        volume: with its lock.
+        filestore: the manifest's part.
+        home: our folder: `filestore/` is what will be whole, `new/` what is being written.
+        jobs: files that are worked on side by side.
+        linked: files that the instance had.
+        fetched: files that came from the repository.
+    """
+
+    reader: StreamReader
+    volume: Volume
+    filestore: SnapshotFilestore
+    home: Path
+    jobs: int
+    report: Reporter
+    linked: int = 0
+    fetched: int = 0
+    _owner: tuple[int, int] | None = None
+    _folders: set[Path] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        if os.geteuid() == 0:
+            # Odoo's user, whoever that is here, has the folder that its data is in.
+            info = self.volume.data.stat()
+            self._owner = (info.st_uid, info.st_gid)
+
+    def fetch(self) -> None:
+        """Have every file of the list, and those whose true content the snapshot holds.
+
+        Raises:
+            RestoreIncomplete: a file is not what its name says.
+            SnapshotUnfit: the list holds a name that leads elsewhere.
+            OSError: the volume refuses something.
+        """
+        self._make_folder(self.home / "filestore")
+        self._make_folder(self.home / "new")
+        total = self.filestore.count
+        done = 0
+        for _ in self._all():
+            done += 1
+            if done % _SAY_EVERY == 0:
+                self.report.progress("files", done, total)
+        self.report.progress("files", done, total)
+        listed = done - sum(one.stream is not None for one in self.filestore.missing)
+        if listed != total:
+            raise RestoreIncomplete(f"The snapshot's list has {listed} files, its manifest says {total}.")
+
+    def _all(self) -> Iterator[None]:
+        sound = ((name.decode(), ref_of(rest), True) for name, rest in read_files(self.reader, self.filestore))
+        broken = ((one.name, one.stream, False) for one in self.filestore.missing if one.stream is not None)
+        waiting: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(self.jobs, "files") as pool:
+            try:
+                for name, ref, whole in chain(sound, broken):
+                    if not is_nameable(name):
+                        raise SnapshotUnfit(f"The snapshot names a file {name!r}, which leads elsewhere.")
+                    waiting.append(pool.submit(self._have, name, ref, whole=whole))
+                    if len(waiting) >= _WINDOW:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _have(self, name: str, ref: StreamRef, *, whole: bool) -> None:
+        target = self.home / "filestore" / name
+        digest = name.rpartition("/")[2] if whole else ""
+        wanted = digest if _SHA1.fullmatch(digest) else None
+        if wanted and _is_file(target, ref.size, wanted):
+            return
+        self._make_folder(target.parent)
+        target.unlink(missing_ok=True)
+        if wanted and _is_file(self.volume.current / name, ref.size, wanted):
+            if not copy_file(self.volume.current / name, target) and self._owner:
+                os.chown(target, *self._owner)
+            with self._lock:
+                self.linked += 1
+            return
+        self._write(target, self.home / "new" / name.replace("/", "_"), ref, wanted)
+        with self._lock:
+            self.fetched += 1
+
+    def _write(self, target: Path, aside: Path, ref: StreamRef, wanted: str | None) -> None:
+        aside.unlink(missing_ok=True)
+        digest = hashlib.sha1(usedforsecurity=False)
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(handle, "wb", buffering=0) as file:
+            for piece in self.reader.read(ref):
+                digest.update(piece)
+                view = memoryview(piece)
+                while view:
+                    view = view[file.write(view) :]
+            if self._owner:
+                os.fchown(file.fileno(), *self._owner)
+        if wanted and digest.hexdigest() != wanted:
+            aside.unlink()
+            raise RestoreIncomplete(f"The snapshot's content of {target.name} is not what its name says.")
+        aside.rename(target)
+
+    def _make_folder(self, folder: Path) -> None:
+        with self._lock:
+            missing: list[Path] = []
+            while folder not in self._folders and not is_folder(folder):
+                missing.append(folder)
+                folder = folder.parent
+            for path in reversed(missing):
+                path.mkdir(mode=0o755)
+                if self._owner:
+                    os.chown(path, *self._owner)
+            self._folders.update(missing)
+
+
+def compare(
+    document: FilestoreRestore, reader: StreamReader, filestore: SnapshotFilestore, name: str, report: Reporter
+) -> None:
+    """Every file that the restored database names is in the snapshot, or is known to have been missing."""
+    if document.connection is None:
+        return
+    report.progress("compare with the database")
+    missing = {one.name for one in filestore.missing}
+    lacking: list[str] = []
+    with open_session(document.connection, task=document.TASK, database=name) as session, session.transaction():
+        listed = (entry.decode() for entry, _ in read_files(reader, filestore))
+        lacking = _not_in((wanted for wanted, _ in stream_names(session)), listed, missing)
+    if lacking:
+        raise RestoreIncomplete(
+            f"The database names {len(lacking)} files that the snapshot does not have.",
+            details="\n".join(lacking[:_SHOWN]),
+        )
+
+
+def _not_in(wanted: Iterable[str], listed: Iterator[str], missing: set[str]) -> list[str]:
+    """Names that are neither listed nor missing; both come in byte order."""
+    lacking: list[str] = []
+    have = next(listed, None)
+    for name in wanted:
+        while have is not None and have.encode() < name.encode():
+            have = next(listed, None)
+        if have != name and name not in missing:
+            lacking.append(name)
+    return lacking
+
+
+def _is_file(path: Path, size: int, digest: str) -> bool:
+    """Whether a regular file of that size and content is there."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    with os.fdopen(handle, "rb", buffering=0) as file:
+        info = os.fstat(handle)
+        if not stat.S_ISREG(info.st_mode) or info.st_size != size:
+            return False
+        found = hashlib.sha1(usedforsecurity=False)
+        while piece := file.read(_PIECE_BYTES):
+            found.update(piece)
+    return found.hexdigest() == digest
