@@ -30,6 +30,11 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "filestore-safety-copy": ("filestore", "FilestoreSafetyCopy", "filestore", "ensure_safety_copy"),
     "filestore-return": ("filestore", "FilestoreReturn", "filestore", "ensure_returned"),
     "filestore-drop": ("filestore", "FilestoreDrop", "filestore", "ensure_dropped"),
+    "backup": ("backup", "Backup", "backup.task", "ensure_backup"),
+    "database-restore": ("restore", "DatabaseRestore", "restore.database", "ensure_restored"),
+    "filestore-restore": ("restore", "FilestoreRestore", "restore.files", "ensure_restored"),
+    "database-swap": ("restore", "DatabaseSwap", "restore.swap", "ensure_database_swapped"),
+    "filestore-swap": ("restore", "FilestoreSwap", "restore.swap", "ensure_filestore_swapped"),
 }
 Work = Callable[[Any, Reporter], Shape]
 
