@@ -25,6 +25,7 @@ from mooring.domain.work.results import DatabaseFacts, FinishResult
 from mooring.drivers.postgres import Session
 from mooring.engine.inspect import is_table, observe_database, verify_database
 from mooring.engine.marks import check_ours, fenced, observe_one, write_mark
+from mooring.engine.parameters import ensure_parameter, read_parameter
 from mooring.engine.report import Reporter
 from mooring.engine.secret_files import load_secret
 from mooring.engine.server import NOT_INTO_THIS_DATABASE, open_session
@@ -167,8 +168,7 @@ def _country(session: Session, code: str) -> tuple[int, int | None] | None:
 def _set_identity(session: Session, changed: list[str]) -> None:
     """Odoo makes these at its first start; without `database.secret` nobody can log in."""
     for key in ("database.uuid", "database.secret"):
-        query = "SELECT value FROM public.ir_config_parameter WHERE key = %s"
-        if not session.value(query, (key,), doing=f"look for {key}"):
+        if not read_parameter(session, key):
             _set_parameter(session, key, str(uuid.uuid4()), changed)
 
 
@@ -184,15 +184,7 @@ def _set_parameters(session: Session, document: DatabaseFinishInit, changed: lis
 
 
 def _set_parameter(session: Session, key: str, value: str, changed: list[str]) -> None:
-    count = session.execute(
-        "INSERT INTO public.ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date)"
-        " VALUES (%s, %s, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')"
-        " ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, write_date = EXCLUDED.write_date"
-        " WHERE ir_config_parameter.value IS DISTINCT FROM EXCLUDED.value",
-        (key, value),
-        doing=f"set {key}",
-    )
-    if count:
+    if ensure_parameter(session, key, value):
         changed.append(key)
 
 

@@ -35,6 +35,10 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "filestore-restore": ("restore", "FilestoreRestore", "restore.files", "ensure_restored"),
     "database-swap": ("restore", "DatabaseSwap", "restore.swap", "ensure_database_swapped"),
     "filestore-swap": ("restore", "FilestoreSwap", "restore.swap", "ensure_filestore_swapped"),
+    "database-neutralize": ("neutralize", "DatabaseNeutralize", "neutralize.apply", "ensure_neutralized"),
+    "database-verify-neutral": ("neutralize", "DatabaseVerifyNeutral", "neutralize.verify", "verify_neutral"),
+    "outgoing-count": ("neutralize", "OutgoingCount", "neutralize.outgoing", "observe_outgoing"),
+    "outgoing-cancel": ("neutralize", "OutgoingCancel", "neutralize.outgoing", "ensure_cancelled"),
 }
 Work = Callable[[Any, Reporter], Shape]
 

@@ -12,15 +12,11 @@ import re
 from mooring.domain.model.release import ReleaseFacts
 from mooring.domain.work.errors import NotOdoo
 
-SCRIPT = r"""
+FIND_ODOO = r"""
 program=$(command -v odoo || command -v odoo-bin || command -v odoo.py || true)
 for candidate in /opt/odoo/odoo-bin /opt/odoo/odoo/odoo-bin /odoo/odoo-bin; do
     if [ -z "$program" ] && [ -x "$candidate" ]; then program=$candidate; fi
 done
-echo "MOORING_PROGRAM=$program"
-echo "MOORING_UID=$(id -u odoo 2>/dev/null)"
-echo "MOORING_GID=$(id -g odoo 2>/dev/null)"
-[ -n "$program" ] || exit 0
 # Odoo's own interpreter may be another than the first python3: it stands in the first line of the program.
 python=$(sed -n '1s/^#! *//p' "$program" 2>/dev/null | head -n 1)
 case "$python" in
@@ -30,6 +26,16 @@ case "$python" in
     *python*) ;;
     *) python=$(command -v python3 || true) ;;
 esac
+"""
+"""Shell that sets `program` to what starts Odoo and `python` to its interpreter; empty where there is none."""
+
+SCRIPT = (
+    FIND_ODOO
+    + r"""
+echo "MOORING_PROGRAM=$program"
+echo "MOORING_UID=$(id -u odoo 2>/dev/null)"
+echo "MOORING_GID=$(id -g odoo 2>/dev/null)"
+[ -n "$program" ] || exit 0
 [ -n "$python" ] || exit 0
 cd "$(dirname "$program")" || exit 0
 $python - <<'MOORING_END' 2>/dev/null
@@ -49,6 +55,7 @@ print("MOORING_SERIES=" + odoo.release.series)
 MOORING_END
 exit 0
 """
+)
 _LINE = re.compile(r"^MOORING_([A-Z]+)=(.*)$")
 _SERIES = re.compile(r"(\d+\.\d+)")
 
