@@ -62,7 +62,8 @@ def words(error: MooringError, kind: type[MooringError]) -> str:
 
 
 UNSUPPORTED: Mapping[str, Data] = {
-    "spec.backup": instance(backup={"repository": "offsite"}),
+    "spec.backup.heartbeatUrl": instance(backup={"repository": "offsite", "heartbeatUrl": "https://example.com/1"}),
+    "spec.backup.verify": instance(backup={"repository": "offsite", "verify": {"schedule": "0 5 * * 6"}}),
     "spec.git": {
         **instance(),
         "spec": {"git": {"repository": "https://git.example.com/shop.git", "ref": "main"}},
@@ -73,9 +74,13 @@ UNSUPPORTED: Mapping[str, Data] = {
     "spec.stagingOf": instance(stagingOf={"name": "blog"}),
     "spec.networkPolicy": instance(networkPolicy={"enabled": True}),
     "spec.autoUpgrade.modules": instance(autoUpgrade={"modules": "changed"}),
-    "BackupRepository": manifest("BackupRepository", "offsite", url="s3://shop/odoo"),
-    "OdooBackupJob": manifest("OdooBackupJob", "one", instanceRef={"name": "shop"}, repository="offsite"),
-    "OdooRestoreJob": manifest("OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"snapshot": "latest"}),
+    "destination": manifest(
+        "OdooBackupJob", "one", instanceRef={"name": "shop"}, destination={"url": "file:///srv/shop.zip"}
+    ),
+    "source.url": manifest(
+        "OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"url": "https://example.com/shop.zip"}
+    ),
+    "mode": manifest("OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"snapshot": "latest"}, mode="copy"),
     "OdooStagingRefreshJob": manifest("OdooStagingRefreshJob", "one", instanceRef={"name": "shop"}),
     "Promote": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Promote"),
     "Verify": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Verify"),
@@ -94,8 +99,8 @@ async def test_manifest_with_what_nobody_carries_out_yet_is_refused_by_name(
 
 async def test_manifest_with_several_faults_names_them_all(shop: World) -> None:
     given = instance("blog", metrics={"enabled": True}, maintenance={"approval": "required"})
-    said = await refuse(shop, FieldUnsupported, given, UNSUPPORTED["BackupRepository"])
-    assert all(word in said for word in ("metrics", "maintenance", "BackupRepository"))
+    said = await refuse(shop, FieldUnsupported, given, UNSUPPORTED["OdooStagingRefreshJob"])
+    assert all(word in said for word in ("metrics", "maintenance", "OdooStagingRefreshJob"))
 
 
 async def test_field_that_the_target_cannot_honour_is_refused_by_name(shop: World) -> None:

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mooring.api.server import DatabaseServerSpec
@@ -100,6 +100,8 @@ class _Agent:
                 self.idle.pop(instance, None)
                 self.want(instance)
             return
+        if ref.kind not in (INSTANCE, SERVER):
+            return  # a repository or a memory: whoever uses it reads it then
         self.idle.pop(ref, None)
         self.want(ref)
         if ref.kind == SERVER:
@@ -237,7 +239,7 @@ async def run_agent(
     pace = pace or Pace()
     with services.locks.agent() as lock:
         lock.acquire(command=command, now=services.clock.now())
-        agent = _Agent(services, pace, command)
+        agent = _Agent(replace(services, schedules=True), pace, command)
         helpers = [
             asyncio.create_task(one)
             for one in (

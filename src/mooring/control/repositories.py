@@ -13,6 +13,7 @@ from mooring.control.errors import NamespaceNotAllowed, UnknownRepository
 from mooring.control.servers import secret_ref
 from mooring.control.services import Services
 from mooring.domain.instance.repository import RepositoryAccess
+from mooring.domain.instance.retention import keep_rule
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.domain.work.repository_work import InstanceRule, KeepRule
@@ -68,6 +69,7 @@ async def find_repository(services: Services, namespace: str, name: str) -> Repo
         share=spec.share_blobs.value,
         bandwidth_bytes_s=spec.bandwidth_limit.bytes if spec.bandwidth_limit else None,
         prune_host=spec.prune_host,
+        retention=keep_rule(spec.retention, "UTC"),
     )
 
 
@@ -89,21 +91,8 @@ async def retention_of(services: Services, ref: Ref) -> tuple[KeepRule, tuple[In
     for one in await services.documents.list("OdooInstance"):
         backup = OdooInstanceSpec.model_validate(one.spec).backup
         if backup.repository == ref.name and (backup.retention is not None or backup.time_zone != "UTC"):
-            rules.append(InstanceRule(one.id, _rule(backup.retention or default, backup.time_zone)))
-    return _rule(default, "UTC"), tuple(rules)
-
-
-def _rule(given: Retention, time_zone: str) -> KeepRule:
-    return KeepRule(
-        last=given.last,
-        hourly=given.hourly,
-        daily=given.daily,
-        weekly=given.weekly,
-        monthly=given.monthly,
-        yearly=given.yearly,
-        within_s=int(given.within.seconds) if given.within is not None else None,
-        time_zone=time_zone,
-    )
+            rules.append(InstanceRule(one.id, keep_rule(backup.retention or default, backup.time_zone)))
+    return keep_rule(default, "UTC"), tuple(rules)
 
 
 async def _slot(services: Services, ref: SecretRef, key: str) -> SecretKey:

@@ -12,9 +12,8 @@ from mooring.control.services import Services
 from mooring.control.work import Work
 from mooring.domain.instance.ledger import Ledger
 from mooring.domain.instance.snapshot import rfc3339
+from mooring.domain.operations.backup import SCHEDULED
 from mooring.domain.schedule import Due, decide_due
-
-SCHEDULED = "scheduled"
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,13 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "database-verify-neutral": ("neutralize", "DatabaseVerifyNeutral", "neutralize.verify", "verify_neutral"),
     "outgoing-count": ("neutralize", "OutgoingCount", "neutralize.outgoing", "observe_outgoing"),
     "outgoing-cancel": ("neutralize", "OutgoingCancel", "neutralize.outgoing", "ensure_cancelled"),
+    "repository-init": ("repository_work", "RepositoryInit", "repository_work", "ensure_repository"),
+    "snapshot-list": ("repository_work", "SnapshotList", "repository_work", "list_snapshots"),
+    "snapshot-read": ("repository_work", "SnapshotRead", "repository_work", "read_snapshot_text"),
+    "repository-check": ("repository_work", "RepositoryCheck", "repository_care", "check"),
+    "repository-prune": ("repository_work", "RepositoryPrune", "repository_care", "prune"),
+    "repository-stats": ("repository_work", "RepositoryStats", "repository_care", "add_up"),
+    "repository-passphrase": ("repository_work", "RepositoryPassphrase", "repository_work", "ensure_passphrase"),
 }
 Work = Callable[[Any, Reporter], Shape]
 

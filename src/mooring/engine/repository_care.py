@@ -79,7 +79,7 @@ def prune(document: RepositoryPrune, report: Reporter) -> PruneResult:
         kept += [KeptSnapshot(describe_snapshot(snapshot), verdict.reasons) for snapshot, verdict in one.verdicts]
         refused += [f"{item.key}: {item.error.brief}" for item in one.refused]
     marked = deleted = 0
-    for scope in repository.scopes():
+    for scope in _scopes(repository, document.only):
         report.progress(f"prune {scope}")
         sole = may_prune(document.repository, repository.config)
         done = prune_scope(repository, scope, sole_pruner=sole, dry_run=document.dry_run)
@@ -87,6 +87,13 @@ def prune(document: RepositoryPrune, report: Reporter) -> PruneResult:
         deleted += done.deleted_bytes
         refused += [f"{item.key}: {item.error.brief}" for item in done.refused]
     return PruneResult(tuple(kept), marked=marked, deleted=deleted, refused=tuple(refused[:_REFUSED]))
+
+
+def _scopes(repository: Repository, only: str | None) -> list[str]:
+    if only is None:
+        return repository.scopes()
+    snapshots, _ = repository.snapshots(instance=only)
+    return sorted({one.name.scope for one in snapshots})
 
 
 def _retained(repository: Repository, document: RepositoryPrune, *, now: datetime) -> list[RetentionReport]:

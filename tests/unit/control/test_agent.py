@@ -140,6 +140,21 @@ async def test_agent_looks_again_when_a_record_or_an_operation_of_it_is_written(
     await stopped(task, stop)
 
 
+async def test_agent_leaves_records_of_other_kinds_alone(
+    services: Services, passes: Passes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await have(services, "a")
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_agent(services, stop, pace=FAST))
+    await until(lambda: len(passes.seen) >= 1)
+    where = Ref("BackupRepository", "default", "offsite")
+    await services.documents.put(Document(where, "1", spec={"url": "file:///srv/backups"}), if_version=None)
+    await asyncio.sleep(0.1)
+    await stopped(task, stop)
+
+    assert [one.message for one in caplog.records if one.levelname in ("WARNING", "ERROR")] == []
+
+
 async def test_agent_comes_back_when_a_pass_wants_to_be_followed(services: Services, passes: Passes) -> None:
     await have(services, "a")
     passes.answers = [replace(SETTLED, settled=False, requeue_s=0.05), replace(SETTLED, settled=False, requeue_s=0.05)]

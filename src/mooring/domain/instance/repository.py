@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from mooring.domain.model.secret import SecretKey
 from mooring.domain.task import DOCUMENT_PATH, TaskSpec
 from mooring.domain.work.codec import Document
 from mooring.domain.work.repository import RepositorySettings
+from mooring.domain.work.repository_work import KeepRule
 
 SECRETS_DIR = "/run/mooring/repository"
 CREDENTIALS_DIR = f"{SECRETS_DIR}/credentials"
@@ -46,6 +47,7 @@ class RepositoryAccess:
         url: as the manifest has it; a folder of the target's machine when it begins with `file://`.
         credentials: the values `accessKeyId` and `secretAccessKey`; empty for the machine's own identity.
         new_passphrase: one that is to be added.
+        retention: for instances without a rule of their own.
         client: name of this installation among those that write there.
     """
 
@@ -63,6 +65,7 @@ class RepositoryAccess:
     share: Literal["none", "namespace", "all"] = "none"
     bandwidth_bytes_s: int | None = None
     prune_host: str | None = None
+    retention: KeepRule = field(default_factory=KeepRule)
 
     @property
     def folder(self) -> str | None:

@@ -19,7 +19,9 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "addons.git": (),
     "autoUpgrade.modules": ("all",),
     "autoUpgrade.rollback": (),
-    "backup": (),
+    "backup.verify": (),
+    "backup.heartbeatUrl": (),
+    "backup.keepPrevious": (),
     "environment": ("Production",),
     "git": (),
     "logs.volume": (False,),
@@ -32,7 +34,7 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "stagingOf": (),
     "init.template": ("auto", "never"),
 }
-KINDS_NOT_YET = frozenset({"BackupRepository", "OdooBackupJob", "OdooRestoreJob", "OdooStagingRefreshJob"})
+KINDS_NOT_YET = frozenset({"OdooStagingRefreshJob"})
 # Fields of the kinds of operations, the same way.
 OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "webhook": (),
@@ -41,8 +43,14 @@ OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "to": (),
     "maintenance": ("now",),
     "template": ("auto", "never"),
+    "destination": (),
+    "format": ("snapshot",),
+    "mode": ("move",),
+    "source.instance": (),
+    "source.url": (),
+    "source.odoo": (),
 }
-OPERATIONS_NOT_YET = frozenset({"Promote", "ReleaseHold", "Migrate", "Verify", "Neutralize", "Deploy"})
+OPERATIONS_NOT_YET = frozenset({"Promote", "Migrate", "Verify", "Neutralize", "Deploy"})
 
 
 @dataclass(frozen=True)

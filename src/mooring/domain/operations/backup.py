@@ -20,8 +20,12 @@ from mooring.domain.operations.plan import OperationType, Plan, Step
 from mooring.domain.repository.manifest import SnapshotInstance, SnapshotRelease
 from mooring.domain.work.backup import Backup, NamedFolder
 from mooring.domain.work.common import Fence
+from mooring.domain.work.repository_work import KeepRule, RepositoryPrune
 
 BACK_UP = "back-up"
+PRUNE = "prune"
+SCHEDULED = "scheduled"
+"""Tag of the backups that a schedule asked for."""
 SCRATCH = "/tmp/mooring"  # noqa: S108 - a container's own /tmp
 DEADLINE = timedelta(hours=24)
 
@@ -35,14 +39,16 @@ def plan_backup(
     with_database: bool = True,
     with_filestore: bool = True,
     tags: tuple[str, ...] = (),
+    retention: KeepRule | None = None,
 ) -> Plan:
-    """One step.
+    """One step, and after success what retention asks for.
 
     Args:
         operation: the operation's document.
         operation_id: its id, for the fence.
         repository: where the snapshot goes.
         tags: written into it.
+        retention: which of the instance's snapshots stay; None deletes nothing.
     """
     release = subject.release.release
     document = Backup(
@@ -77,7 +83,14 @@ def plan_backup(
         deadline=DEADLINE,
     )
     reason = f"Database, files and code of one moment go to {repository.ref.name}."
-    return Plan(OperationType.BACKUP, (Step(BACK_UP, reason, task, attempts=3),))
+    cleanup = () if retention is None else (_prune(operation, subject, repository, retention),)
+    return Plan(OperationType.BACKUP, (Step(BACK_UP, reason, task, attempts=3),), cleanup=cleanup)
+
+
+def _prune(operation: Ref, subject: Subject, repository: RepositoryAccess, rule: KeepRule) -> Step:
+    document = RepositoryPrune(repository.settings(), rule=rule, only=subject.identity.instance)
+    task = data_task(subject, task_stem(operation, PRUNE), document, repository, deadline=DEADLINE)
+    return Step(PRUNE, "What no rule keeps goes, and a day later what only it needed.", task, after_success=True)
 
 
 def _addons(subject: Subject) -> tuple[NamedFolder, ...]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mooring.domain.instance.repository import RepositoryAccess
+from mooring.domain.instance.retention import keep_rule
 from mooring.domain.instance.subject import PinnedRelease, Subject
 from mooring.domain.model.identity import Ref
-from mooring.domain.operations.backup import plan_backup
+from mooring.domain.operations.backup import SCHEDULED, plan_backup
 from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.init import plan_init
 from mooring.domain.operations.plan import OperationType, Plan
@@ -127,14 +128,20 @@ def _repository(accepted: Accepted) -> RepositoryAccess:
 
 
 def _backup(accepted: Accepted) -> Plan:
+    """Only what the schedule asks for deletes older snapshots; a person's own backup deletes nothing."""
+    subject, repository = _subject(accepted), _repository(accepted)
+    tags = tuple(accepted.spec.get("tags", ()))
+    backup = subject.spec.backup
+    own = repository.retention if backup.retention is None else keep_rule(backup.retention, backup.time_zone)
     return plan_backup(
         accepted.ref,
         accepted.id,
-        _subject(accepted),
-        _repository(accepted),
+        subject,
+        repository,
         with_database=bool(accepted.spec.get("withDatabase", True)),
         with_filestore=bool(accepted.spec.get("withFilestore", True)),
-        tags=tuple(accepted.spec.get("tags", ())),
+        tags=tags,
+        retention=own if SCHEDULED in tags else None,
     )
 
 
