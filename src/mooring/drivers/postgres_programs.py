@@ -29,6 +29,7 @@ _KEPT_LINES = 60
 _LINE_BYTES = 8192
 _STOP_S = 5.0
 _POLL_S = 0.02
+_GUARD = 'read -r _ || kill -KILL -- "-$0"'
 _LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -114,6 +115,11 @@ class Program:
         self._process = subprocess.Popen(
             guarded, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env=environment, process_group=0
         )
+        # The same for its workers, which that does not reach: the shell's pipe ends with this process, however that ends.
+        self._guard = subprocess.Popen(
+            ("/bin/sh", "-c", _GUARD, str(self._process.pid)),
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, process_group=0,
+        )  # fmt: skip
         self._heard = heard
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._reader = threading.Thread(target=self._read, name=f"{self.name} stderr", daemon=True)
@@ -180,6 +186,8 @@ class Program:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+        if self._guard.poll() is None:
+            self._guard.communicate(b"\n")
         self._reader.join(timeout=_STOP_S)
 
     def __enter__(self) -> Self:

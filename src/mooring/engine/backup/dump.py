@@ -12,10 +12,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from mooring.domain.repository.manifest import DumpEntry, StreamRef
 from mooring.domain.work.backup_errors import DumpBlocked, DumpFailed, ScratchTooSmall
@@ -28,6 +28,7 @@ from mooring.engine.repository.ports import Cut, StreamWriter
 from mooring.errors import MooringError
 
 TOC = "toc.dat"
+Taken = TypeVar("Taken")
 # COPY's text against the table on disk: rows lose their headers and gain digits; long values are stored compressed.
 _TEXT, _WIDE = 1.5, 4.0
 _SPARE_BYTES = 64 << 20
@@ -85,11 +86,10 @@ class Dump:
     jobs: int
     folder: Path
     room_bytes: int
-    writer: StreamWriter
     watch: LockWatch
     stop: threading.Event
 
-    def run_folder(self, tables: dict[int, Table]) -> Dumped:
+    def run_folder(self, tables: dict[int, Table], writer: StreamWriter) -> Dumped:
         """Dump into a folder whose files are taken up as they are finished.
 
         Raises:
@@ -100,9 +100,9 @@ class Dump:
         """
         target = self.folder / "dump"
         most = min(self.room_bytes, estimate_scratch(tables, self.jobs) + _SPARE_BYTES)
-        argv = (*self._argv("directory"), f"--jobs={self.jobs}", f"--file={target}", "--no-sync")
+        argv = self._argv("directory", "--compress=0", f"--jobs={self.jobs}", f"--file={target}", "--no-sync")
         target.mkdir(mode=0o700)
-        taker = Taker(target, self.writer, self.jobs, most)
+        taker = Taker(target, writer, self.jobs, most)
         with Program(argv) as program:
             try:
                 while program.poll() is None:
@@ -118,11 +118,11 @@ class Dump:
                 raise
         items = read_items(self.client, folder=str(target))
         _check_whole(items, taker.entries)
-        toc = self.writer.write(Counted(target / TOC).pieces(), cut=Cut.CONTENT)
+        toc = writer.write(Counted(target / TOC).pieces(), cut=Cut.CONTENT)
         shutil.rmtree(target)
         return Dumped("directory", toc, tuple(sorted(taker.entries, key=_order)), items, taker.peak_bytes)
 
-    def run_stream(self) -> Dumped:
+    def run_stream(self, writer: StreamWriter) -> Dumped:
         """Dump as one stream, without temporary files.
 
         Raises:
@@ -130,9 +130,28 @@ class Dump:
             DumpAgain: another attempt may succeed.
         """
         head = bytearray()
-        with Program(self._argv("custom"), stdout=subprocess.PIPE) as program:
-            stream = self.writer.write(self._pieces(program, head), cut=Cut.CONTENT)
+        stream = self.run_pipe(
+            self._argv("custom", "--compress=0"), lambda pieces: writer.write(pieces, cut=Cut.CONTENT), head
+        )
         return Dumped("custom", stream, (), read_items(self.client, head=bytes(head)), 0)
+
+    def run_archive(self, form: Literal["plain", "custom"], take: Callable[[Iterator[bytes]], Taken]) -> Taken:
+        """Dump in a form for others than us, as Odoo itself does it: without owners, compressed as pg_dump does.
+
+        Args:
+            form: SQL, or pg_dump's own.
+            take: gets the pieces, and has to take all.
+
+        Raises:
+            DumpFailed: pg_dump ended with an error.
+            DumpAgain: another attempt may succeed.
+        """
+        return self.run_pipe(self._argv(form, "--no-owner"), take, bytearray())
+
+    def run_pipe(self, argv: tuple[str, ...], take: Callable[[Iterator[bytes]], Taken], head: bytearray) -> Taken:
+        """Run pg_dump with its output taken by `take`; `head` gets the beginning of it."""
+        with Program(argv, stdout=subprocess.PIPE) as program:
+            return take(self._pieces(program, head))
 
     def _pieces(self, program: Program, head: bytearray) -> Iterator[bytes]:
         """What it writes; the end comes only after it ended well. `head` gets what holds the table of contents."""
@@ -159,11 +178,11 @@ class Dump:
             raise found[0]
         check_end(program)
 
-    def _argv(self, form: str) -> tuple[str, ...]:
+    def _argv(self, form: str, *options: str) -> tuple[str, ...]:
         return (
             self.client.path("pg_dump"),
             f"--format={form}",
-            "--compress=0",
+            *options,
             f"--snapshot={self.snapshot}",
             f"--lock-wait-timeout={_LOCK_WAIT}",
             # A subscription that is restored begins to take the publisher's changes.

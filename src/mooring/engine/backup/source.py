@@ -25,12 +25,14 @@ from mooring.domain.repository.manifest import (
 )
 from mooring.domain.work.backup import Backup
 from mooring.domain.work.backup_errors import ClientMissing, DumpFailed, FilesChanging, SnapshotUnfit
+from mooring.domain.work.common import Connection
 from mooring.drivers.objects.errors import ObjectMissing
 from mooring.drivers.postgres import SQL, Identifier, Session, render_conninfo
 from mooring.drivers.postgres_programs import Client, observe_clients, write_passfile
+from mooring.engine.backup.compare import Comparison, Gathered
 from mooring.engine.backup.dump import Dump, DumpAgain, Dumped, ScratchOverflow, estimate_scratch
 from mooring.engine.backup.exported import Facts, count_external, observe_facts, stream_names
-from mooring.engine.backup.files import FilesBackup, Gathered
+from mooring.engine.backup.files import FilesBackup
 from mooring.engine.backup.store import BackupStore
 from mooring.engine.backup.watch import LockWatch
 from mooring.engine.report import Reporter
@@ -108,7 +110,7 @@ class Source:
         kept: Future[SnapshotFilestore] | None = None
         with ThreadPoolExecutor(2, "backup") as pool:
             try:
-                with self._exported(name) as (session, snapshot, watch):
+                with exported(self.document.connection, self.document.database, name) as (session, snapshot, watch):
                     self.report.progress("read the database")
                     facts = observe_facts(session)
                     kept = self._gather(session, known, stop, pool)
@@ -125,17 +127,6 @@ class Source:
         database = self._database(facts, dumped, rows) if dumped else None
         return Read(facts, database, filestore, attempt)
 
-    @contextmanager
-    def _exported(self, name: str) -> Iterator[tuple[Session, str, LockWatch]]:
-        connection, database = self.document.connection, self.document.database
-        watching = open_session(connection, task=f"{self.document.TASK}-watch", database=database)
-        with (
-            LockWatch(watching, f"mooring/{name}", f"mooring/{name}-files") as watch,
-            open_session(connection, task=f"{name}-files", database=database) as session,
-            session.snapshot() as snapshot,
-        ):
-            yield session, snapshot, watch
-
     def _gather(
         self, session: Session, known: set[str], stop: threading.Event, pool: ThreadPoolExecutor
     ) -> Future[SnapshotFilestore] | None:
@@ -149,29 +140,26 @@ class Source:
 
         external = count_external(session)
         try:
-            files, found = self._compare(session, self.before, stop, said)
+            compared, found = self._compare(session, self.before, stop)
         except _UNREADABLE:
             # The last list is damaged: what it says is worth a reading of every file, and no failed backup.
-            files, found = self._compare(session, None, stop, said)
+            compared, found = self._compare(session, None, stop)
         newly = set(found.newly(known))
         if newly:
             raise _GoneFiles(newly)
+        files = FilesBackup(self.store, compared, _THREADS, said)
         return pool.submit(_or_stop(lambda: files.keep(found, external), stop))
 
     def _compare(
-        self,
-        session: Session,
-        before: SnapshotFilestore | None,
-        stop: threading.Event,
-        said: Callable[[int, int], None],
-    ) -> tuple[FilesBackup, Gathered]:
+        self, session: Session, before: SnapshotFilestore | None, stop: threading.Event
+    ) -> tuple[Comparison, Gathered]:
         if self.root is None or self.aside is None:
             raise ValueError("there is no filestore to compare")
         remove_tree(self.aside)
         self.aside.mkdir(mode=0o700)
-        files = FilesBackup(self.store, before, self.root, self.aside, self.work, _THREADS, stop, said)
+        compared = Comparison(self.store, before, self.root, self.aside, self.work, stop)
         with closing(stream_names(session)) as names:
-            return files, files.gather(names)
+            return compared, compared.gather(names)
 
     def _dump(
         self, facts: Facts, name: str, snapshot: str, watch: LockWatch, stop: threading.Event, *, stream_only: bool
@@ -188,14 +176,13 @@ class Source:
             jobs=self.document.jobs,
             folder=self.work,
             room_bytes=room,
-            writer=self.store,
             watch=watch,
             stop=stop,
         )
         self.report.progress("dump", 0, facts.size_bytes)
         if stream_only or estimate_scratch(facts.tables, self.document.jobs) > room:
-            return dump.run_stream()
-        return dump.run_folder(facts.tables)
+            return dump.run_stream(self.store)
+        return dump.run_folder(facts.tables, self.store)
 
     def _rows(self, session: Session, facts: Facts, dumped: Dumped | None) -> tuple[RowCount, ...]:
         """Rows of each dumped table: from the dump's own files, or counted in the same snapshot."""
@@ -241,6 +228,24 @@ class _GoneFiles(Exception):
     def __init__(self, names: set[str]) -> None:
         super().__init__(f"{len(names)} files")
         self.names = names
+
+
+@contextmanager
+def exported(connection: Connection, database: str, name: str) -> Iterator[tuple[Session, str, LockWatch]]:
+    """A session in one state of the database, the name of that state, and the watch over who waits for our locks.
+
+    Args:
+        connection: the owner's.
+        database: which one.
+        name: pg_dump's sessions have to call themselves `mooring/NAME`.
+    """
+    watching = open_session(connection, task="backup-watch", database=database)
+    with (
+        LockWatch(watching, f"mooring/{name}", f"mooring/{name}-files") as watch,
+        open_session(connection, task=f"{name}-files", database=database) as session,
+        session.snapshot() as snapshot,
+    ):
+        yield session, snapshot, watch
 
 
 def choose_client(clients: tuple[Client, ...], server_major: int) -> Client:

@@ -22,7 +22,8 @@ from mooring.domain.repository.manifest import (
     SnapshotManifest,
     SnapshotSizes,
 )
-from mooring.domain.work.backup import Backup, BackupResult
+from mooring.domain.work.backup import Backup, BackupArchive, BackupResult
+from mooring.domain.work.common import Fence
 from mooring.domain.work.names import lock_key
 from mooring.engine.backup.folders import pack_folder, read_conf
 from mooring.engine.backup.source import Read, Source
@@ -49,7 +50,7 @@ def ensure_backup(document: Backup, report: Reporter) -> BackupResult:
     """
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_locked(document, report))
+        stack.enter_context(locked_instance(document, document.instance.id, report))
         volume = _volume(document)
         if volume is not None:
             stack.enter_context(
@@ -60,7 +61,7 @@ def ensure_backup(document: Backup, report: Reporter) -> BackupResult:
         store = stack.enter_context(open_backup_store(document.repository, document.instance))
         latest = store.latest()
         moment = _moment(after=latest.time if latest else "")
-        aside = volume.home / f"backup-{document.fence.operation}" if volume else None
+        aside = make_aside(volume, document.fence) if volume else None
         try:
             read = Source(
                 document=document,
@@ -141,8 +142,13 @@ def _volume(document: Backup) -> Volume | None:
 
 
 @contextmanager
-def _locked(document: Backup, report: Reporter) -> Iterator[None]:
-    """The instance's lock, in the maintenance database as every task's, else in the database itself."""
+def locked_instance(document: Backup | BackupArchive, instance: str, report: Reporter) -> Iterator[None]:
+    """The instance's lock, in the maintenance database as every task's, else in the database itself.
+
+    Raises:
+        LockHeld: another task works on the instance's data.
+        DatabaseForeign: the database is another instance's, or not its current one.
+    """
     report.progress("connect")
     try:
         keeper = open_session(document.connection, task=document.TASK)
@@ -150,11 +156,23 @@ def _locked(document: Backup, report: Reporter) -> Iterator[None]:
         keeper = open_session(document.connection, task=document.TASK, database=document.database)
     with keeper:
         report.progress("lock")
-        keeper.lock(lock_key(document.instance.id), wait_s=document.fence.wait_s)
+        keeper.lock(lock_key(instance), wait_s=document.fence.wait_s)
         found = observe_one(keeper, document.database)
         if found is not None and found.mark is not None:
-            check_ours(found, document.instance.id, role="current")
+            check_ours(found, instance, role="current")
         yield
+
+
+def make_aside(volume: Volume, fence: Fence) -> Path:
+    """Our folder on the volume for files that are linked aside; what killed backups left there is removed.
+
+    Args:
+        volume: with its lock.
+        fence: of this operation.
+    """
+    for left in volume.home.glob("backup-*"):
+        remove_tree(left)
+    return volume.home / f"backup-{fence.operation}"
 
 
 def _addons(document: Backup, store: BackupStore) -> tuple[NamedStream, ...]:
