@@ -31,14 +31,11 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "filestore-return": ("filestore", "FilestoreReturn", "filestore", "ensure_returned"),
     "filestore-drop": ("filestore", "FilestoreDrop", "filestore", "ensure_dropped"),
     "backup": ("backup", "Backup", "backup.task", "ensure_backup"),
+    "backup-archive": ("backup", "BackupArchive", "backup.archive", "ensure_archive"),
     "database-restore": ("restore", "DatabaseRestore", "restore.database", "ensure_restored"),
     "filestore-restore": ("restore", "FilestoreRestore", "restore.files", "ensure_restored"),
     "database-swap": ("restore", "DatabaseSwap", "restore.swap", "ensure_database_swapped"),
     "filestore-swap": ("restore", "FilestoreSwap", "restore.swap", "ensure_filestore_swapped"),
-    "database-neutralize": ("neutralize", "DatabaseNeutralize", "neutralize.apply", "ensure_neutralized"),
-    "database-verify-neutral": ("neutralize", "DatabaseVerifyNeutral", "neutralize.verify", "verify_neutral"),
-    "outgoing-count": ("neutralize", "OutgoingCount", "neutralize.outgoing", "observe_outgoing"),
-    "outgoing-cancel": ("neutralize", "OutgoingCancel", "neutralize.outgoing", "ensure_cancelled"),
     "repository-init": ("repository_work", "RepositoryInit", "repository_work", "ensure_repository"),
     "snapshot-list": ("repository_work", "SnapshotList", "repository_work", "list_snapshots"),
     "snapshot-read": ("repository_work", "SnapshotRead", "repository_work", "read_snapshot_text"),
@@ -46,6 +43,10 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "repository-prune": ("repository_work", "RepositoryPrune", "repository_care", "prune"),
     "repository-stats": ("repository_work", "RepositoryStats", "repository_care", "add_up"),
     "repository-passphrase": ("repository_work", "RepositoryPassphrase", "repository_work", "ensure_passphrase"),
+    "database-neutralize": ("neutralize", "DatabaseNeutralize", "neutralize.apply", "ensure_neutralized"),
+    "database-verify-neutral": ("neutralize", "DatabaseVerifyNeutral", "neutralize.verify", "verify_neutral"),
+    "outgoing-count": ("neutralize", "OutgoingCount", "neutralize.outgoing", "observe_outgoing"),
+    "outgoing-cancel": ("neutralize", "OutgoingCancel", "neutralize.outgoing", "ensure_cancelled"),
 }
 Work = Callable[[Any, Reporter], Shape]
 
