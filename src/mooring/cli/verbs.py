@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mooring.api.kinds import Manifest
 from mooring.cli.context import App, run
 from mooring.cli.driving import lead, view
 from mooring.cli.names import find_instance
@@ -37,11 +38,26 @@ def ask(options: Options, name: str, kind: str, spec: Mapping[str, Any], *, verb
     return 0
 
 
-async def ask_for(app: App, instance: Ref, kind: str, spec: Mapping[str, Any], *, verb: str, wait: bool) -> Ref:
-    """As `ask`, within a command that has more to do; the operation's document."""
+async def ask_for(
+    app: App,
+    instance: Ref,
+    kind: str,
+    spec: Mapping[str, Any],
+    *,
+    verb: str,
+    wait: bool,
+    together: Sequence[Manifest] = (),
+    identities: Mapping[Ref, str] | None = None,
+) -> Ref:
+    """As `ask`, within a command that has more to do; the operation's document.
+
+    Args:
+        together: manifests that are written with it, all or none.
+        identities: ids of instances among them whose data comes from a snapshot.
+    """
     request = build_request(instance, kind, spec, verb=verb)
-    written = await accept_manifests(await app.services(), [request])
-    operation = written[0].doc.ref
+    written = await accept_manifests(await app.services(), [*together, request], identities=identities)
+    operation = written[-1].doc.ref
     if wait:
         await lead(app, [instance], operations=[operation])
     app.progress.close()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,12 +49,17 @@ class Written:
 
 
 async def accept_manifests(
-    services: Services, manifests: Sequence[Resource], *, dry_run: bool = False
+    services: Services,
+    manifests: Sequence[Resource],
+    *,
+    dry_run: bool = False,
+    identities: Mapping[Ref, str] | None = None,
 ) -> list[Written]:
     """Check all, then write all.
 
     Args:
         dry_run: check only; the documents come back as they would be written.
+        identities: instance ids of new instances whose data comes from a snapshot; others get one of their own.
 
     Raises:
         FieldUnsupported: fields that nobody honours.
@@ -81,7 +86,8 @@ async def accept_manifests(
         refusals += await find_uncarriable(services, ref_of(one), one.spec, manifests)
     # A secret that is not there is missed for each of its keys.
     raise_all(list({(one.code, one.brief): one for one in refusals}.values()))
-    return [await _write(services, one, dry_run=dry_run) for one in manifests]
+    given = identities or {}
+    return [await _write(services, one, dry_run=dry_run, identity=given.get(ref_of(one))) for one in manifests]
 
 
 def spec_of(manifest: Resource) -> dict[str, Any]:
@@ -238,7 +244,7 @@ async def _refuse_other_release(services: Services, manifests: Sequence[Resource
         )
 
 
-async def _write(services: Services, manifest: Resource, *, dry_run: bool) -> Written:
+async def _write(services: Services, manifest: Resource, *, dry_run: bool, identity: str | None) -> Written:
     ref, spec = ref_of(manifest), spec_of(manifest)
     labels = {
         "labels": dict(manifest.metadata.labels),
@@ -252,9 +258,12 @@ async def _write(services: Services, manifest: Resource, *, dry_run: bool) -> Wr
         doc = replace(existing, spec=spec, meta=meta)
         stored = doc if dry_run else await services.documents.put(doc, if_version=existing.version)
         return Written(stored, "changed")
-    doc_id = new_id()
+    doc_id = identity or new_id()
     if manifest.kind in ("OdooInstance", "DatabaseServer"):
-        doc_id = await _retained_id(services, ref) or doc_id
+        retained = await _retained_id(services, ref)
+        if identity is not None and retained not in (None, identity):
+            raise ForeignData(f"Retained data of {ref} is of another instance than the snapshot.")
+        doc_id = retained or doc_id
     meta = {**labels, "createdAt": services.clock.now().isoformat()}
     doc = Document(ref, doc_id, generation=1, meta=meta, spec=spec)
     if dry_run:

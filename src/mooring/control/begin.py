@@ -124,7 +124,8 @@ async def _repository(services: Services, work: Work, operation: ops.Operation) 
     """The repository that an operation reads or writes: the one that it names, or the instance's own."""
     if operation.type not in USES_REPOSITORY:
         return None
-    name = operation.doc.spec.get("repository") or work.spec.backup.repository
+    asked = operation.doc.spec
+    name = asked.get("repository") or asked.get("source", {}).get("repository") or work.spec.backup.repository
     return await find_repository(services, work.doc.ref.namespace, name) if name else None
 
 

@@ -139,7 +139,7 @@ def decide_next(
             return refusal
         if asked.type is OperationType.UPGRADE and not wanted:
             break  # the release is still being asked what it is
-        if asked.type is OperationType.RESTORE and ledger.provisioned != place:
+        if asked.type is OperationType.RESTORE and (not place or ledger.provisioned != place):
             break  # its role and server come first; data is not initialized to be replaced
         if decide_start(running, asked.type) is Verdict.PARALLEL:
             return Begin(asked)
