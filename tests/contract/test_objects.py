@@ -58,6 +58,13 @@ def test_put_takes_any_buffer(bench: Bench, kind: type) -> None:
     assert bench.store.get("a/b") == b"content"
 
 
+def test_a_buffer_may_be_used_again_when_put_has_returned(bench: Bench) -> None:
+    buffer = bytearray(b"first content")
+    bench.store.put("a/b", memoryview(buffer)[:5])
+    buffer[:5] = b"other"
+    assert bench.store.get("a/b") == b"first"
+
+
 def test_put_again_replaces_the_content_and_the_tag(bench: Bench) -> None:
     first = bench.store.put("a/b", b"one")
     second = bench.store.put("a/b", b"two, longer")

@@ -61,6 +61,16 @@ UNPROVED = (
     ),
     Unproved("Names of the outside world", "No name server answers from within a container.", "no name server outside"),
     Unproved("Podman where it is not installed", "`testbed/with.sh podman` installs it.", "MOORING_PODMAN_HOST"),
+    Unproved(
+        "An S3 server with conditional writes, where versitygw is not installed",
+        "`go install github.com/versity/versitygw/cmd/versitygw@latest` has it; without it a folder and memory stand in.",
+        "no versitygw here",
+    ),
+    Unproved(
+        "Object Lock of a real store",
+        "A proxy in front of a real S3 server refuses deletions as a lock does; the prune keeps, reports and tries again.",
+    ),
+    Unproved("Google's and Azure's object stores", "Their clients are opened as documented; nobody answered here."),
     Unproved("Private engines for users other than root", "Namespaces and mounts need root.", "needs root"),
     Unproved("Files of other owners, for users other than root", "Only root can make them.", "only root can"),
 )

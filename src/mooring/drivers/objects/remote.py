@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import obstore
+from obstore.store import MemoryStore
 
 from mooring.drivers.objects.errors import ObjectExists, ObjectMissing, StoreFailed, StoreRegionWrong
 from mooring.drivers.objects.faults import Action, NotModified, Passing, WrongRegion, translate
@@ -62,6 +63,8 @@ class RemoteObjects:
         self._policy = policy or RetryPolicy()
         self._bandwidth = bandwidth
         self._bulk = _PAGE if bulk_delete else 1
+        # obstore's memory store refers to what it is given, and callers use their buffers again.
+        self._keeps = isinstance(reads, MemoryStore)
         self._relocate = relocate
         self._relocate_lock = threading.Lock()
         self._signed = SignedRanges(self._sign, place=place, ca_file=ca_file) if signed_ranges else None
@@ -147,6 +150,8 @@ class RemoteObjects:
 
     def put(self, key: str, content: Content, *, create: bool = False, match: str | None = None) -> str | None:
         """See `ObjectStore.put`."""
+        if self._keeps:
+            content = bytes(content)
         mode: Any = "create" if create else {"e_tag": match} if match else "overwrite"
         if self._bandwidth is not None:
             self._bandwidth.take(len(content))

@@ -7,7 +7,6 @@ It names each damaged object and blob, and the snapshots and files that this hur
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ from mooring.engine.repository.contents import all_streams
 from mooring.engine.repository.envelope import HEADER, PACK, Opener
 from mooring.engine.repository.errors import BlobMissing, FormatUnknown, ObjectDamaged
 from mooring.engine.repository.marks import read_marks
-from mooring.engine.repository.pack import Blob, open_blob, read_table
+from mooring.engine.repository.pack import Blob, has_id, open_blob, read_table
 from mooring.engine.repository.reader import PackReader
 from mooring.engine.repository.repository import Repository
 from mooring.engine.repository.snapshots import Snapshot
@@ -196,10 +195,12 @@ class _Check:
         with self._catalog.lock:
             self.report.packs_read += 1
             self.report.bytes_read += len(content)
-        if hashlib.sha256(content).digest() == pack_id and self._table_agrees(pack_id, content, key):
+        encrypted = self._repository.keys.encrypted
+        whole = has_id(content, pack_id, encrypted=encrypted) and self._table_agrees(pack_id, content, key)
+        if whole and not encrypted:
             return
-        self._note(key, "is not what was written")
-        self._find_damage(pack_id, content, key)
+        if self._find_damage(pack_id, content, key) or not whole:
+            self._note(key, "is not what was written")
 
     def _table_agrees(self, pack_id: bytes, content: bytes, key: str) -> bool:
         """The pack is what was written; does the index say the same of it?"""
@@ -218,17 +219,19 @@ class _Check:
     def _indexed(self, number: int) -> dict[bytes, Blob]:
         return {place.blob.id: place.blob for place, _ in self._catalog.table.entries() if place.pack == number}
 
-    def _find_damage(self, pack_id: bytes, content: bytes, key: str) -> None:
+    def _find_damage(self, pack_id: bytes, content: bytes, key: str) -> bool:
+        """Open every blob; whether one is not what was written."""
         keys = self._repository.keys
         number = self._catalog.table.number(pack_id)
         blobs: Iterable[Blob]
         if number is not None:
-            blobs = sorted(self._indexed(number).values(), key=lambda blob: blob.offset)
+            blobs = self._blobs_of(number, content, key)
         else:
             try:
                 blobs = read_table(content, keys, key)
             except (ObjectDamaged, FormatUnknown):
-                return
+                return True
+        found = False
         try:
             opener = Opener(PACK, keys, content[:HEADER], key)
         except (ObjectDamaged, FormatUnknown):
@@ -240,9 +243,22 @@ class _Check:
                 piece = memoryview(content)[blob.offset : blob.offset + blob.stored]
                 open_blob(piece, blob, opener=opener, blob_id=blob_id, name=key)
             except ObjectDamaged:
+                found = True
                 with self._catalog.lock:
                     self._bad_blobs.add(blob.id)
                     self.report.damaged_blobs.append((pack_id.hex(), blob.id.hex()))
+        return found
+
+    def _blobs_of(self, number: int, content: bytes, key: str) -> Iterable[Blob]:
+        """What the pack's own table says where that is what the index says too; else the index, which is slow to search."""
+        try:
+            own = read_table(content, self._repository.keys, key)
+        except (ObjectDamaged, FormatUnknown):
+            own = []
+        table = self._catalog.table
+        if len(own) == self._entries[number] and all(table.entry_in(blob.id, number) == blob for blob in own):
+            return own
+        return sorted(self._indexed(number).values(), key=lambda blob: blob.offset)
 
     def _salt(self, number: int | None) -> bytes:
         return bytes(32) if number is None else self._catalog.table.packs[number].salt

@@ -32,13 +32,23 @@ class Cutter:
 
 
 class FixedCutter(Cutter):
-    """Cuts every 4 MiB."""
+    """Cuts every 4 MiB. A file that comes as one piece of bytes is not copied."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._only: bytes | None = None
 
     def feed(self, piece: Piece) -> Iterator[bytes]:
         """See `Cutter.feed`."""
+        if self._only is None and not self._buffer and isinstance(piece, bytes) and len(piece) <= FIXED:
+            self._only = piece or None
+            return
+        if self._only is not None:
+            first, self._only = self._only, None
+            yield from self._take(first)
+        yield from self._take(piece)
+
+    def _take(self, piece: Piece) -> Iterator[bytes]:
         view = memoryview(piece).cast("B")
         while len(self._buffer) + len(view) >= FIXED:
             room = FIXED - len(self._buffer)
@@ -47,15 +57,16 @@ class FixedCutter(Cutter):
             else:
                 self._buffer += view[:room]
                 yield bytes(self._buffer)
-                self._buffer.clear()
+                self._buffer = bytearray()
             view = view[room:]
         self._buffer += view
 
     def end(self) -> Iterator[bytes]:
         """See `Cutter.end`."""
-        if self._buffer:
+        if self._only is not None:
+            yield self._only
+        elif self._buffer:
             yield bytes(self._buffer)
-            self._buffer.clear()
 
 
 class ContentCutter(Cutter):

@@ -83,7 +83,8 @@ def init_repository(
         RepositoryExists: there is one.
     """
     try:
-        store.head(names.CONFIG)
+        # No head: its answer has no body, which may name the region of the bucket.
+        store.get(names.CONFIG)
     except ObjectMissing:
         pass
     else:

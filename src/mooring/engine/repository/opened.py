@@ -16,6 +16,7 @@ from mooring.domain.repository.manifest import SnapshotInstance, SnapshotManifes
 from mooring.domain.work.repository import RepositorySettings
 from mooring.domain.work.restore import SnapshotChoice
 from mooring.drivers.files import file_errors
+from mooring.drivers.heap import ensure_large_blocks_are_given_back
 from mooring.drivers.objects.retry import RetryPolicy
 from mooring.drivers.objects.settings import StoreSettings, open_store
 from mooring.drivers.objects.store import ObjectStore
@@ -69,6 +70,7 @@ def read_passphrase(settings: RepositorySettings) -> bytes | None:
 
 def open_settings(settings: RepositorySettings, *, retry: RetryPolicy | None = None) -> Repository:
     """The repository of the settings; see `open_repository`."""
+    ensure_large_blocks_are_given_back()
     store = store_of(settings, retry=retry)
     cache = Path(settings.cache_dir) if settings.cache_dir else None
     return open_repository(store, passphrase=read_passphrase(settings), cache=cache)

@@ -8,6 +8,7 @@ Called by `pipeline` (building), `reader` and `check` (reading).
 from __future__ import annotations
 
 import hashlib
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from mooring.engine.repository.envelope import HEADER, PACK, ObjectKeys, Opener,
 from mooring.engine.repository.errors import ObjectDamaged
 from mooring.engine.repository.keys import BlobId
 
-TARGET = 40 * 1024 * 1024
+TARGET = 34 * 1024 * 1024
 MAX_BLOBS = 65_536
 MAX_BLOB = 8 * 1024 * 1024
+# One blob beyond the target, and the largest table, which random ids keep from shrinking.
+_ROOM = TARGET + 2 * MAX_BLOB
 DATA, LIST = 0, 1
 ENTRY = struct.Struct("<32sIIIBBxx")
 _END = b"MOOREND1"
@@ -42,27 +45,47 @@ class Blob:
 
 @dataclass(frozen=True)
 class FinishedPack:
-    """A pack, ready to be stored; `table` is its entries, 48 bytes each, sorted by blob id."""
+    """A pack, ready to be stored.
+
+    Attributes:
+        id: its name.
+        salt: of its header.
+        content: in the builder's buffer.
+        table: its entries, 48 bytes each, sorted by blob id.
+    """
 
     id: bytes
     salt: bytes
-    content: bytearray
+    content: memoryview
     table: bytes
+
+
+def new_buffer() -> mmap.mmap:
+    """Room for one pack, and for one after another; memory is taken as it is filled."""
+    return mmap.mmap(-1, _ROOM)
 
 
 class PackBuilder:
     """One pack that grows. Not safe from several threads at once."""
 
-    def __init__(self, keys: ObjectKeys) -> None:
-        """Args: keys: of the repository."""
+    def __init__(self, keys: ObjectKeys, buffer: mmap.mmap) -> None:
+        """Begin.
+
+        Args:
+            keys: of the repository.
+            buffer: from `new_buffer`; nobody else uses it until the finished pack is done with.
+        """
         self._sealer = Sealer(PACK, keys)
-        self._content = bytearray(self._sealer.header)
+        self._encrypted = keys.encrypted
+        self._buffer = buffer
+        self._size = 0
         self._table = bytearray()
+        self._append(self._sealer.header)
 
     @property
     def full(self) -> bool:
         """Whether no blob should be added."""
-        return len(self._content) >= TARGET or len(self._table) >= MAX_BLOBS * ENTRY.size
+        return self._size >= TARGET or len(self._table) >= MAX_BLOBS * ENTRY.size
 
     @property
     def empty(self) -> bool:
@@ -71,19 +94,44 @@ class PackBuilder:
 
     def add(self, blob_id: bytes, piece: bytes, *, length: int, compressed: bool, kind: int) -> None:
         """Seal one blob at the end."""
-        offset = len(self._content)
-        sealed = self._sealer.seal(piece, offset, blob_id)
-        self._content += sealed
-        self._table += ENTRY.pack(blob_id, offset, len(sealed), length, compressed, kind)
+        offset = self._size
+        self._append(self._sealer.seal(piece, offset, blob_id))
+        self._table += ENTRY.pack(blob_id, offset, self._size - offset, length, compressed, kind)
 
     def finish(self) -> FinishedPack:
         """Close it; the builder is used up."""
         compressed = zstandard.ZstdCompressor(level=_TABLE_LEVEL).compress(bytes(self._table))
-        sealed = self._sealer.seal(compressed, len(self._content))
-        self._content += sealed
-        self._content += _TAIL.pack(len(sealed), _END)
+        begin = self._size
+        sealed = self._sealer.seal(compressed, begin)
+        self._append(sealed)
+        self._append(_TAIL.pack(len(sealed), _END))
+        content = memoryview(self._buffer)[: self._size]
         entries = sorted(split_table(self._table))
-        return FinishedPack(hashlib.sha256(self._content).digest(), self._sealer.salt, self._content, b"".join(entries))
+        pack_id = _pack_id(content, begin, encrypted=self._encrypted)
+        return FinishedPack(pack_id, self._sealer.salt, content, b"".join(entries))
+
+    def _append(self, piece: bytes) -> None:
+        end = self._size + len(piece)
+        self._buffer[self._size : end] = piece
+        self._size = end
+
+
+def _pack_id(content: bytes | memoryview, table_begin: int, *, encrypted: bool) -> bytes:
+    """The name of a pack: where its blobs carry seals, these need no second checksum over tens of megabytes."""
+    if not encrypted:
+        return hashlib.sha256(content).digest()
+    digest = hashlib.sha256(content[:HEADER])
+    digest.update(content[table_begin:])
+    return digest.digest()
+
+
+def has_id(content: bytes, pack_id: bytes, *, encrypted: bool) -> bool:
+    """Whether this is the pack of that name; with encryption the blobs' seals are not looked at."""
+    if len(content) < HEADER + _TAIL.size:
+        return False
+    length, _ = _TAIL.unpack_from(content, len(content) - _TAIL.size)
+    begin = len(content) - _TAIL.size - length
+    return begin >= HEADER and _pack_id(content, begin, encrypted=encrypted) == pack_id
 
 
 def split_table(table: bytes | bytearray) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -23,11 +23,13 @@ from mooring.engine.repository.envelope import PACK, Opener, header_of
 from mooring.engine.repository.errors import BlobMissing, ObjectDamaged
 from mooring.engine.repository.pack import Blob, open_blob
 from mooring.engine.repository.table import PackRef, Place
+from mooring.errors import MooringError
 
 _SPAN = 8 * 1024 * 1024
 _GAP = 128 * 1024
 _MEMORY = 32 * 1024 * 1024
-_AHEAD_FIRST = 256 * 1024
+_AHEAD_FIRST = 1024 * 1024
+_NEAR = 4 * 1024 * 1024
 _GROUP = 8 * 1024 * 1024
 _GROUP_BLOBS = 1024
 _THREADS = 4
@@ -47,8 +49,9 @@ class Found:
         return self.blob.offset + self.blob.stored
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Span:
+    pack: bytes
     start: int
     end: int
     content: Future[bytes]
@@ -69,8 +72,9 @@ class PackReader:
         self._memory = memory
         self._may_refresh = refresh
         self._blob_id = catalog.keys.blob_id(catalog.scope)
-        self._lock = threading.Lock()
-        self._spans: OrderedDict[tuple[bytes, int], _Span] = OrderedDict()
+        self._lock = threading.RLock()
+        self._spans: OrderedDict[int, _Span] = OrderedDict()
+        self._by_pack: dict[bytes, list[_Span]] = {}
         self._held = 0
         self._last: dict[bytes, tuple[int, int]] = {}
         self._openers: OrderedDict[bytes, Opener] = OrderedDict()
@@ -233,56 +237,80 @@ class PackReader:
         return opener
 
     def _stored(self, found: Found) -> memoryview:
-        span = self._covering(found.pack.id, found.blob.offset, found.end)
+        with self._lock:
+            span = self._covering(found.pack.id, found.blob.offset, found.end)
         if span is None:
-            span = self._span(found.pack, found.blob.offset, self._ahead(found))
-        content = span.content.result()
+            span = self._read_on(found)
+        try:
+            content = span.content.result()
+        except (MooringError, CancelledError):
+            # It was fetched ahead, or by another thread: what went wrong then may be over.
+            self._forget(span)
+            span = self._read_on(found)
+            try:
+                content = span.content.result()
+            except MooringError:
+                self._forget(span)
+                raise
         begin = found.blob.offset - span.start
         piece = memoryview(content)[begin : begin + found.blob.stored]
         if len(piece) != found.blob.stored:
             raise ObjectDamaged(f"{names.pack(self._catalog.scope, found.pack.id)} is cut off.")
         return piece
 
-    def _ahead(self, found: Found) -> int:
-        """Where to read to: further each time that a pack is read on where the last one ended."""
+    def _read_on(self, found: Found) -> _Span:
+        """Fetch a blob, and more each time that a pack is read on near where it was read to last."""
         with self._lock:
-            end, step = self._last.get(found.pack.id, (-1, 0))
-            near = 0 <= found.blob.offset - end <= _GAP
-            step = min(_SPAN, max(_AHEAD_FIRST, step * 4)) if near else 0
-            until = max(found.end, found.blob.offset + step)
-            until = min(until, max(found.pack.size, found.end))
-            self._last[found.pack.id] = (until, step)
-        return until
+            span = self._covering(found.pack.id, found.blob.offset, found.end)
+            if span is not None:
+                return span
+            start, end = found.blob.offset, found.end
+            until, step = self._last.get(found.pack.id, (-1, 0))
+            if 0 <= until <= start <= until + _NEAR:
+                # What is between is wanted by another thread, or soon.
+                start, step = until, min(_SPAN, max(_AHEAD_FIRST, step * 4))
+                end = min(max(end, start + step), max(found.pack.size, end))
+            else:
+                step = 0
+            self._last[found.pack.id] = (end, step)
+            return self._submit(found.pack, start, end)
 
     def _covering(self, pack_id: bytes, start: int, end: int) -> _Span | None:
-        with self._lock:
-            for key in reversed(self._spans):
-                span = self._spans[key]
-                if key[0] == pack_id and span.start <= start and end <= span.end:
-                    self._spans.move_to_end(key)
-                    return span
+        for span in reversed(self._by_pack.get(pack_id, ())):
+            if span.start <= start and end <= span.end:
+                self._spans.move_to_end(id(span))
+                return span
         return None
 
-    def _span(self, pack: PackRef, start: int, end: int) -> _Span:
-        """A span that is fetched, or will be: the request is sent by a thread of the pool."""
-        covering = self._covering(pack.id, start, end)
-        if covering is not None:
-            return covering
-        key = names.pack(self._catalog.scope, pack.id)
-        span = _Span(start, end, self._pool.submit(self._catalog.store.get, key, start=start, length=end - start))
+    def _span(self, pack: PackRef, start: int, end: int) -> None:
+        """Fetch a span, unless it is there or on its way."""
         with self._lock:
-            self._spans[pack.id, start] = span
-            self._held = sum(item.end - item.start for item in self._spans.values())
-            while self._held > self._memory and len(self._spans) > 1:
-                _, oldest = self._spans.popitem(last=False)
-                self._held -= oldest.end - oldest.start
-        span.content.add_done_callback(lambda done: self._forget_failed(pack.id, start, done))
+            if self._covering(pack.id, start, end) is None:
+                self._submit(pack, start, end)
+
+    def _submit(self, pack: PackRef, start: int, end: int) -> _Span:
+        key = names.pack(self._catalog.scope, pack.id)
+        span = _Span(
+            pack.id, start, end, self._pool.submit(self._catalog.store.get, key, start=start, length=end - start)
+        )
+        self._spans[id(span)] = span
+        self._by_pack.setdefault(pack.id, []).append(span)
+        self._held += end - start
+        while self._held > self._memory and len(self._spans) > 1:
+            self._drop(next(iter(self._spans.values())))
         return span
 
-    def _forget_failed(self, pack_id: bytes, start: int, done: Future[bytes]) -> None:
-        if done.cancelled() or done.exception() is not None:
-            with self._lock:
-                self._spans.pop((pack_id, start), None)
+    def _drop(self, span: _Span) -> None:
+        if self._spans.pop(id(span), None) is not None:
+            self._held -= span.end - span.start
+            others = self._by_pack[span.pack]
+            others.remove(span)
+            if not others:
+                del self._by_pack[span.pack]
+
+    def _forget(self, span: _Span) -> None:
+        with self._lock:
+            self._drop(span)
 
 
 def _split(content: bytes) -> Iterator[bytes]:

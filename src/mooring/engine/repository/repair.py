@@ -6,7 +6,6 @@ What is damaged in packs cannot be made again: the next backup stores it anew on
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from mooring.domain.repository import names
@@ -16,7 +15,7 @@ from mooring.engine.repository.catalog import DamagedObject
 from mooring.engine.repository.envelope import HEADER
 from mooring.engine.repository.errors import FormatUnknown, ObjectDamaged
 from mooring.engine.repository.index import IndexedPack
-from mooring.engine.repository.pack import ENTRY, read_table
+from mooring.engine.repository.pack import ENTRY, has_id, read_table
 from mooring.engine.repository.repository import Repository
 
 
@@ -50,7 +49,7 @@ def repair_indexes(repository: Repository, scope: str) -> RepairReport:
             continue
         try:
             content = repository.store.get(info.key)
-            if hashlib.sha256(content).digest() != pack_id:
+            if not has_id(content, pack_id, encrypted=repository.keys.encrypted):
                 raise ObjectDamaged(f"{info.key} is not what was written.")  # noqa: TRY301
             blobs = read_table(content, repository.keys, info.key)
         except ObjectMissing:

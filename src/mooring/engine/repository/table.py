@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from mooring.engine.repository.index import IndexedPack
 from mooring.engine.repository.pack import ENTRY, Blob
 
-_BITS = 14
-_SHIFT = 16 - _BITS
+_FEW_BITS, _MANY_BITS = 10, 14
+_FEW = 64 << _FEW_BITS
 # Id, number of the pack, offset with the mark of use, stored bytes with the mark of compression, length with the kind.
 _ROW = struct.Struct("<32sIIII")
 _NUMBER = struct.Struct("<I")
@@ -48,13 +48,15 @@ class BlobTable:
 
     def __init__(self) -> None:
         """An empty table."""
-        self._buckets = [bytearray() for _ in range(1 << _BITS)]
+        self._buckets = [bytearray() for _ in range(1 << _FEW_BITS)]
+        self._shift = 16 - _FEW_BITS
+        self._rows = 0
         self._numbers: dict[bytes, int] = {}
         self.packs: list[PackRef] = []
         self.dead: set[int] = set()
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets)) // _SIZE
+        return self._rows
 
     def number(self, pack_id: bytes) -> int | None:
         """The pack's number; None where no index names it."""
@@ -66,22 +68,24 @@ class BlobTable:
         if known is not None:
             return known
         number = self._new(pack)
-        buckets, pack_row = self._buckets, _ROW.pack
+        self._grow(len(pack.table) // ENTRY.size)
+        buckets, pack_row, shift = self._buckets, _ROW.pack, self._shift
         for blob_id, offset, stored, length, compressed, kind in ENTRY.iter_unpack(pack.table):
             row = pack_row(blob_id, number, offset, stored | compressed << 31, length | kind << 31)
-            buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT] += row
+            buckets[(blob_id[0] << 8 | blob_id[1]) >> shift] += row
         return number
 
     def add_pending(self, blob_id: bytes, length: int, kind: int) -> None:
         """Note a blob that will be stored."""
+        self._grow(1)
         row = _ROW.pack(blob_id, PENDING, 0, 0, length | kind << 31)
-        self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT] += row
+        self._buckets[(blob_id[0] << 8 | blob_id[1]) >> self._shift] += row
 
     def place_pack(self, pack: IndexedPack) -> int:
         """A pack with blobs that were pending is stored now: its number. They are marked as used."""
         number = self._new(pack)
         for blob_id, offset, stored, length, compressed, kind in ENTRY.iter_unpack(pack.table):
-            bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+            bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> self._shift]
             row = _ROW.pack(blob_id, number, offset | _TOP, stored | compressed << 31, length | kind << 31)
             for at in _rows(bucket, blob_id):
                 if _NUMBER.unpack_from(bucket, at + 32)[0] == PENDING:
@@ -89,12 +93,13 @@ class BlobTable:
                     break
             else:
                 bucket += row
+                self._rows += 1
         return number
 
     def find(self, blob_id: bytes) -> Place | None:
         """Where the blob is; in a dead pack only where no other has it."""
         buried: Place | None = None
-        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> self._shift]
         for at in _rows(bucket, blob_id):
             _, pack, offset, stored, length = _ROW.unpack_from(bucket, at)
             blob = Blob(blob_id, offset & _LOW, stored & _LOW, length & _LOW, stored >= _TOP, length >> 31)
@@ -105,7 +110,7 @@ class BlobTable:
 
     def find_pack(self, blob_id: bytes, *, use: bool = False) -> int | None:
         """The number of a pack that has the blob and is not dead: for backups, which ask for each blob."""
-        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> self._shift]
         at = bucket.find(blob_id)
         while at >= 0:
             if not at % _SIZE:
@@ -122,7 +127,7 @@ class BlobTable:
         if self.find_pack(blob_id, use=True) is not None:
             return True
         found = False
-        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> self._shift]
         for at in _rows(bucket, blob_id):
             bucket[at + _USED_BYTE] |= 0x80
             found = True
@@ -130,7 +135,7 @@ class BlobTable:
 
     def entry_in(self, blob_id: bytes, number: int) -> Blob | None:
         """Where the blob is in this very pack."""
-        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> self._shift]
         for at in _rows(bucket, blob_id):
             _, pack, offset, stored, length = _ROW.unpack_from(bucket, at)
             if pack == number:
@@ -139,7 +144,7 @@ class BlobTable:
 
     def packs_of(self, blob_id: bytes) -> list[int]:
         """The numbers of all packs that have the blob, dead ones too."""
-        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> _SHIFT]
+        bucket = self._buckets[(blob_id[0] << 8 | blob_id[1]) >> self._shift]
         return [_NUMBER.unpack_from(bucket, at + 32)[0] for at in _rows(bucket, blob_id)]
 
     def entries(self) -> Iterator[tuple[Place, bool]]:
@@ -148,6 +153,17 @@ class BlobTable:
             for blob_id, pack, offset, stored, length in _ROW.iter_unpack(bucket):
                 blob = Blob(blob_id, offset & _LOW, stored & _LOW, length & _LOW, stored >= _TOP, length >> 31)
                 yield Place(pack, blob), offset >= _TOP
+
+    def _grow(self, count: int) -> None:
+        """Make room for so many rows more: few buckets are quick to make, many are quick to look through."""
+        self._rows += count
+        if self._rows <= _FEW or len(self._buckets) > 1 << _FEW_BITS:
+            return
+        old, self._buckets = self._buckets, [bytearray() for _ in range(1 << _MANY_BITS)]
+        self._shift = 16 - _MANY_BITS
+        for bucket in old:
+            for at in range(0, len(bucket), _SIZE):
+                self._buckets[(bucket[at] << 8 | bucket[at + 1]) >> self._shift] += bucket[at : at + _SIZE]
 
     def _new(self, pack: IndexedPack) -> int:
         number = len(self.packs)
