@@ -126,9 +126,10 @@ def _mail_servers(session: Session, document: DatabaseVerifyNeutral, tables: Map
 def _living(session: Session, check: Check, tables: Mapping[str, Table]) -> list[str]:
     columns = tables[check.table]
     label = next((name for name in check.names if name in columns), "id")
-    shown = Identifier(label) if label in columns else SQL("ctid")
-    query = SQL("SELECT count(*), (array_agg(({})::text))[1:5] FROM public.{} t WHERE {}").format(
-        shown, Identifier(check.table), SQL(check.where)
+    # From 16.0 a translated text is JSON: language by language.
+    column = SQL("COALESCE(to_jsonb(t.{}) ->> 'en_US', t.{}::text)").format(Identifier(label), Identifier(label))
+    query = SQL("SELECT count(*), (array_agg({}))[1:5] FROM public.{} t WHERE {}").format(
+        column if label in columns else SQL("ctid::text"), Identifier(check.table), SQL(check.where)
     )
     count, examples = session.rows(query, doing=f"look for {check.what}")[0]
     if not count:
