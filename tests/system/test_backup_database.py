@@ -19,17 +19,19 @@ import pytest
 from mooring.domain.repository.manifest import SnapshotManifest, StreamRef
 from mooring.domain.work.codec import Shape
 from mooring.domain.work.common import Fence
+from mooring.domain.work.copies import DatabaseDrop
 from mooring.engine.backup import dump as dump_module
 from mooring.engine.backup import take
 from mooring.engine.backup.take import Taker
 from mooring.engine.backup.task import ensure_backup
 from mooring.engine.report import Reporter
+from mooring.engine.repository.errors import ObjectDamaged
 from mooring.engine.repository.opened import OpenBackup, OpenRestore
 from mooring.engine.restore import feed
 from mooring.engine.restore.database import ensure_restored
 from mooring.errors import MooringError
 from tests.support.backup_world import PASSWORD, World, make_world
-from tests.support.engine_server import Server, done, postgres, refused, run_task
+from tests.support.engine_server import Server, done, postgres, refused
 from tests.support.odoo_like import fingerprint
 
 pytestmark = pytest.mark.real
@@ -312,11 +314,11 @@ def test_restore_whose_content_is_damaged_fails_and_leaves_no_program(
     def read(store: OpenRestore, ref: StreamRef) -> Iterator[bytes]:
         for number, piece in enumerate(original(store, ref)):
             if ref == largest and number == 3:
-                raise OSError(5, "the store is gone")
+                raise ObjectDamaged("The pack is not what was written.")
             yield piece
 
     monkeypatch.setattr(OpenRestore, "read", read)
-    assert run_task(world.restore()).code == 1
+    refused(world.restore(), "MOOR-455")
     assert programs() == []
     assert "at" not in server.mark(world.building)
     monkeypatch.setattr(OpenRestore, "read", original)
@@ -361,6 +363,31 @@ def test_swap_makes_the_restored_database_current_and_back(server: Server, world
     assert back["swapped"] is True
     assert server.query("SELECT count(*) FROM line", database=world.name) == [(0,)]
     refused(world.swap(fence=Fence("op-other", 1)), "MOOR-484")
+
+
+def test_swap_taken_back_leaves_what_was_built_to_be_dropped(server: Server, world: World) -> None:
+    done(world.backup())
+    server.query("DELETE FROM line", database=world.name)
+    done(world.restore())
+    back = {"take": "previous", "replaced_by": "op-r", "back_as": "building", "back_of": "op-r"}
+    # Before the swap there is nothing to take back, and that is no failure.
+    assert done(world.swap(fence=Fence("op-back", 1), **back)) == {
+        "database": world.name,
+        "swapped": False,
+        "previous": None,
+    }
+    assert server.mark(world.building)["role"] == "building"
+    done(world.swap())
+    result = done(world.swap(fence=Fence("op-back", 2), **back))
+    assert result == {"database": world.name, "swapped": True, "previous": world.building}
+    assert done(world.swap(fence=Fence("op-back", 3), **back)) == {**result, "swapped": False}
+    assert server.query("SELECT count(*) FROM line", database=world.name) == [(0,)]
+    assert {key: server.mark(world.building)[key] for key in ("role", "operation")} == {
+        "role": "building",
+        "operation": "op-r",
+    }
+    drop = DatabaseDrop(server.connection(), Fence("op-r", 1), world.instance, roles=("building",), operation="op-r")
+    assert done(drop)["databases"] == [world.building]
 
 
 def test_swap_refuses_what_was_not_restored_to_its_end(
