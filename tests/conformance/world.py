@@ -236,6 +236,12 @@ class Instance:
         found = self.world.run(lambda services: list_operations(services, self.ref))
         return [(one.type.value, one.phase) for one in found if kind in ("", one.type.value)]
 
+    def results(self, kind: str, step: str) -> list[Mapping[str, Any]]:
+        """What this step of its operations of this type gave, oldest first."""
+        found = self.world.run(lambda services: list_operations(services, self.ref))
+        records = [record for one in found if one.type.value == kind for record in one.log]
+        return [one.result for one in records if one.step == step and one.state == "done" and one.result]
+
     def observe(self) -> Observed:
         """What the target sees."""
         return self.world.run(lambda services: services.target.observe(self.ref, live=True))

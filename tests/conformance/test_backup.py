@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Promises about backups: what comes back is what was there, and nothing that was there is lost on the way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mooring.api.loader import load_documents
+from mooring.control.accept import accept_manifests
+from mooring.domain.operations.backup import BACK_UP
+from tests.conformance.world import Instance, World
+
+pytestmark = pytest.mark.real
+REPOSITORY = "vault"
+# Records of an undisturbed restore; each may be cut before and after it is written.
+RECORDS = 18
+
+
+@pytest.fixture(scope="module")
+def vault(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An encrypted repository in a folder of the engine's machine."""
+    folder: Path = tmp_path_factory.mktemp("vault") / "repository"
+    world.set_secret(REPOSITORY, passphrase="correct horse battery staple")
+    spec = {
+        "url": f"file://{folder}",
+        "encryption": {"passphraseSecretRef": {"name": REPOSITORY, "key": "passphrase"}},
+    }
+    world.accept(world.manifest("BackupRepository", REPOSITORY, spec))
+    return REPOSITORY
+
+
+def back_up(instance: Instance) -> Mapping[str, Any]:
+    """A backup; its result."""
+    instance.ask("OdooBackupJob", repository=REPOSITORY)
+    (*_, last) = instance.results("Backup", BACK_UP)
+    return last
+
+
+def test_backup_and_restore(copy: Instance, vault: str) -> None:
+    """A restore brings back what the backup saw, keeps what was written since aside, and holds cron until it is released."""
+    instance = copy.apply(backup={"repository": vault})
+    first = instance.odoo.plant("before the backup")
+    web = instance.processes("web")
+    whole = back_up(instance)
+    assert whole["state"] == "Complete"
+    assert instance.processes("web") == web
+    again = back_up(instance)
+    assert again["sizes"]["stored"] < whole["sizes"]["stored"] / 5
+    second = instance.odoo.plant("after the backup")
+
+    instance.ask("OdooRestoreJob", source={"snapshot": whole["snapshot"]})
+    assert instance.phase == "Running"
+    instance.odoo.check(first)
+    assert instance.odoo.lacks(second)
+    assert instance.processes("cron") == []
+
+    instance.ask("ReleaseHold")
+    assert len(instance.processes("cron")) == 1
+
+    instance.ask("Rollback")
+    instance.odoo.check(first)
+    instance.odoo.check(second)
+    assert instance.status["lastBackup"]["snapshot"] == again["snapshot"]
+
+
+def test_kill_during_restore(copy: Instance, vault: str, chance: random.Random) -> None:
+    """A restore that was cut ends with the snapshot's data or with the data of before, and leaves nothing half built."""
+    instance = copy.apply(backup={"repository": vault})
+    first = instance.odoo.plant("in the snapshot")
+    snapshot = back_up(instance)["snapshot"]
+    second = instance.odoo.plant("not in the snapshot")
+    instance.request("OdooRestoreJob", source={"snapshot": snapshot})
+    instance.killed("Restore", chance.randint(1, 2 * RECORDS))
+    instance.drive()
+    instance.odoo.check(first)
+    assert instance.operations("Restore")[-1][1] == "Succeeded"
+    assert instance.odoo.lacks(second)
+    doc = instance.document
+    assert doc is not None
+    building = instance.world.server_sql(
+        "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') LIKE '%building%'"
+        f" AND shobj_description(oid, 'pg_database') LIKE '%{doc.id}%'"
+    )
+    assert building == []
+
+
+def test_back_from_the_repository_alone(copy: Instance, vault: str) -> None:
+    """After a purge the repository and its passphrase are enough: the same instance comes back, without another init."""
+    instance = copy.apply(backup={"repository": vault})
+    planted = instance.odoo.plant("survives a purge")
+    back_up(instance)
+    doc = instance.document
+    assert doc is not None
+    instance.delete(purge=True)
+
+    job = instance.world.manifest(
+        "OdooRestoreJob",
+        f"{instance.name}-back",
+        {"instanceRef": {"name": instance.name}, "source": {"snapshot": "latest", "repository": vault}},
+    )
+    text = f"{instance.manifest}---\n{job}".encode()
+    instance.world.run(
+        lambda services: accept_manifests(
+            services, load_documents(text, source="test"), identities={instance.ref: doc.id}
+        )
+    )
+    instance.drive()
+    assert instance.phase == "Running"
+    assert instance.operations("Init") == []
+    instance.odoo.check(planted)
