@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from mooring.errors import ConflictError, FailedError, UsageError
+from mooring.errors import ConflictError, FailedError, Retry, UsageError
 
 
 class ReleaseUnread(FailedError):
@@ -45,6 +45,7 @@ class NeverNeutralized(ConflictError):
 
     code = "MOOR-494"
     reason = "NeverNeutralized"
+    retry = Retry.NEVER
     default_resolution = "Neutralize a copy of it instead, such as a staging instance."
 
 
