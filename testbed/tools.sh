@@ -4,6 +4,7 @@
 #
 #   testbed/tools.sh compose    the command of a Compose implementation: `docker compose` or `docker-compose`
 #   testbed/tools.sh quadlet    a root folder of Debian 13 with Podman's systemd generator in it, for chroot
+#   testbed/tools.sh registry   the program of an image registry: Debian's `docker-registry`
 #
 # What is missing is installed (root, Debian or Ubuntu). MOORING_CACHE holds the folder.
 set -euo pipefail
@@ -19,6 +20,28 @@ ensure_compose() {
   fi
   apt_install docker-compose docker-compose
   printf 'docker-compose\n'
+}
+
+# Unpacked beside, not installed: the package would bring a service that listens on port 5000.
+ensure_registry() {
+  local program=$CACHE/docker-registry/usr/bin/docker-registry
+  mkdir -p "$CACHE"
+  (
+    flock 7
+    [[ ! -x $program ]] || exit 0
+    is_debian || die "docker-registry is missing and this is no Debian or Ubuntu."
+    say "unpacking docker-registry in $CACHE/docker-registry"
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    cd "$work"
+    # By default root hands downloads to a user without rights, who cannot write here.
+    apt-get download -qq -o APT::Sandbox::User=root docker-registry >&2 ||
+      { apt-get update -qq >&2 && apt-get download -qq -o APT::Sandbox::User=root docker-registry >&2; }
+    dpkg-deb -x docker-registry_*.deb "$work/tree"
+    rm -rf "$CACHE/docker-registry"
+    mv "$work/tree" "$CACHE/docker-registry"
+  ) 7>"$CACHE/docker-registry.lock"
+  printf '%s\n' "$program"
 }
 
 # Podman 4.3 of Debian 12 has no quadlet, and only a whole Debian 13 has the libraries of its Podman.
@@ -44,5 +67,6 @@ ensure_quadlet() {
 case ${1:-} in
   compose) ensure_compose ;;
   quadlet) ensure_quadlet ;;
+  registry) ensure_registry ;;
   *) die "unknown tool '${1:-}'. See the head of $0." ;;
 esac

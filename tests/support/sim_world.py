@@ -269,7 +269,8 @@ class SimWorld:
 
 def replica_fingerprint(workload: Workload, policy: Policy) -> str:
     """What a replica is made from; the number of replicas does not count."""
-    plain = dataclasses.replace(workload, replicas=1, image=dataclasses.replace(workload.image, source=""))
+    image = dataclasses.replace(workload.image, source="", pull_secret=None)
+    plain = dataclasses.replace(workload, replicas=1, image=image)
     return f"{fingerprint(plain)}-{policy_text(policy)}"
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from mooring.domain.model.identity import child
 from mooring.domain.model.release import Release, ResolvedRelease
+from mooring.domain.model.secret import SecretKey
 from mooring.drivers.docker.archive import Entry, render_archive
 from mooring.drivers.docker.engine import Engine
 from mooring.targets.docker import DockerOptions
@@ -39,6 +40,11 @@ async def bench() -> AsyncIterator[DockerBench]:
 
 def pin(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def no_secret(key: SecretKey) -> bytes:
+    """Images here are public."""
+    raise AssertionError(key)
 
 
 @contextmanager
@@ -140,19 +146,19 @@ def test_image_that_was_pruned_comes_back_by_its_digest_and_never_by_its_tag() -
             client.remove_image(pinned.reference, force=True)
             assert engine.image(pinned.reference) is None
             held["1"] = b"{}"
-            ensure_release(engine, DockerOptions(), pinned)
+            ensure_release(engine, DockerOptions(), pinned, no_secret)
             assert engine.image(pinned.reference) is not None
             client.remove_image(pinned.reference, force=True)
             held.clear()
             with pytest.raises(ImageGone, match=name) as caught:
-                ensure_release(engine, DockerOptions(), pinned)
+                ensure_release(engine, DockerOptions(), pinned, no_secret)
             assert "the registry does not have it" in caught.value.details
         finally:
             if engine.image(pinned.reference) is not None:
                 client.remove_image(pinned.reference, force=True)
             client.close()
     with pytest.raises(RegistryUnreachable):
-        ensure_release(engine, DockerOptions(), pinned)
+        ensure_release(engine, DockerOptions(), pinned, no_secret)
     engine.close()
 
 

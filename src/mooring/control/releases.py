@@ -17,6 +17,7 @@ from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.domain.odoo.facts import facts_for
 from mooring.domain.work.release_probe import parse_release_probe
+from mooring.drivers.secret_text import PULL_KEY
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Pinning:
 async def choose_release(
     services: Services, ref: Ref, spec: OdooInstanceSpec, ledger: Ledger, *, fresh: bool = False
 ) -> Choice:
-    """Pin what the spec names. A name that is pinned stays so until it changes.
+    """Pin what the spec names. A name that is pinned stays so until it changes; its pull secret is always the spec's.
 
     Args:
         fresh: look up anew what the name stands for.
@@ -53,11 +54,12 @@ async def choose_release(
         ImageNotFound, RegistryUnreachable: from the target.
     """
     wanted = spec.image or services.defaults.image
-    if not fresh and wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
-        return Choice(wanted, known=known)
     secret = spec.image_pull_secret
-    pull_secret = SecretKey(SecretRef(ref.namespace, secret), ".dockerconfigjson") if secret else None
-    resolved = await services.target.resolve(Release(image=wanted), pull_secret=pull_secret)
+    pull_secret = SecretKey(SecretRef(ref.namespace, secret), PULL_KEY) if secret else None
+    if not fresh and wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
+        return Choice(wanted, known=replace(known, release=replace(known.release, pull_secret=pull_secret)))
+    found = await services.target.resolve(Release(image=wanted), pull_secret=pull_secret)
+    resolved = replace(found, pull_secret=pull_secret)
     return Choice(wanted, resolved, ledger.release(resolved.digest))
 
 
@@ -76,7 +78,9 @@ async def learn_release(
         if known is None:  # pragma: no cover - a choice has one of them
             raise AssertionError(choice.source)
         check_version(spec, known)
-        return Pinning(ledger, known)
+        # Only what it would be got with can differ from what is written down.
+        same = ledger.release(known.release.digest) == known
+        return Pinning(ledger if same else ledger.with_release(known), known)
     if known is None:
         answer = await ask(services, release_probe_task(ref, identity, resolved))
         if answer is None:

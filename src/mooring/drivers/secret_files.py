@@ -24,7 +24,7 @@ from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue, versi
 from mooring.drivers.files import create_file, file_errors, fsync_dir, private_dir, remove_temporaries, write_file
 from mooring.drivers.locks import exclusive
 from mooring.drivers.secret_store import BadSecretName, EmptySecret, MissingSecret, SecretFileRefused
-from mooring.drivers.secret_text import MAX_BYTES, MULTILINE_KEYS, check_key, check_name, decode
+from mooring.drivers.secret_text import MAX_BYTES, MULTILINE_KEYS, PULL_KEY, check_key, check_name, decode
 
 FILE_PREFIX = "file:"
 FILE_KEY = "value"
@@ -330,7 +330,8 @@ def _read_limited(path: Path, *, refuse_open: bool = False) -> bytes:
 def _keys(folder: Path) -> list[str]:
     with file_errors(folder):
         try:
-            return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+            names = (entry.name for entry in folder.iterdir())
+            return sorted(name for name in names if not name.startswith(".") or name == PULL_KEY)
         except (FileNotFoundError, NotADirectoryError):
             return []
 

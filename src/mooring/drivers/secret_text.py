@@ -12,8 +12,21 @@ import re
 from mooring.drivers.secret_store import BadSecretName, BadSecretValue, EmptySecret
 
 MAX_BYTES = 64 * 1024
+# The login for a registry, named as Kubernetes names it: the one key that begins with a dot. Other such files are no keys.
+# https://kubernetes.io/docs/concepts/configuration/secret/#docker-config-secrets
+PULL_KEY = ".dockerconfigjson"
 MULTILINE_KEYS = frozenset(
-    {"tls.crt", "tls.key", "ca.crt", "sslrootcert", "ssh-privatekey", "ssh-publickey", "identity", "known_hosts"}
+    {
+        "tls.crt",
+        "tls.key",
+        "ca.crt",
+        "sslrootcert",
+        "ssh-privatekey",
+        "ssh-publickey",
+        "identity",
+        "known_hosts",
+        PULL_KEY,
+    }
 )
 
 # The rules of Kubernetes' Secrets, shorter so that name and temporary suffix fit into a file name of 255 bytes:
@@ -43,7 +56,7 @@ def check_key(key: str) -> None:
     Raises:
         BadSecretName: it is none.
     """
-    if len(key) > _LONGEST or not _KEY.fullmatch(key):
+    if key != PULL_KEY and (len(key) > _LONGEST or not _KEY.fullmatch(key)):
         raise BadSecretName(f"{key[:_LONGEST]!r} cannot be the key of a secret.")
 
 

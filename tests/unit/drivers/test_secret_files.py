@@ -150,11 +150,19 @@ async def test_error_about_a_value_never_carries_it(store: SecretFiles, tmp_path
             chain = chain.__cause__ or chain.__context__
 
 
-@pytest.mark.parametrize("key", ["tls.crt", "tls.key", "sslrootcert", "ssh-privatekey"])
+@pytest.mark.parametrize("key", ["tls.crt", "tls.key", "sslrootcert", "ssh-privatekey", ".dockerconfigjson"])
 async def test_value_of_several_lines_is_kept_whole_where_it_belongs(store: SecretFiles, key: str) -> None:
     text = "-----BEGIN X-----\nabc\n-----END X-----\n"
     await store.set(REF, key, SecretValue(text))
     assert await revealed(store, REF, key) == text
+
+
+async def test_login_for_a_registry_is_listed_read_and_removed_like_any_key(store: SecretFiles) -> None:
+    await store.set(REF, ".dockerconfigjson", SecretValue('{"auths": {}}'))
+    assert await store.list() == {REF: (".dockerconfigjson",)}
+    assert {key: one.reveal() for key, one in (await store.read(REF)).items()} == {".dockerconfigjson": '{"auths": {}}'}
+    await store.delete(REF)
+    assert await store.list() == {}
 
 
 async def test_missing_key_and_secret_say_how_to_set_them(store: SecretFiles) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mooring.domain.model.secret import SecretKey
+
 
 @dataclass(frozen=True)
 class Release:
@@ -28,11 +30,14 @@ class ResolvedRelease:
         source: what the user wrote.
         reference: what a target runs: `name@sha256:…`, an image id, or a folder of a built commit.
         digest: the pin shown in status: an image's digest (else its id), or a commit.
+        pull_secret: with which it is got again where it is no longer there; None without one. It says nothing about what
+            runs, so another one restarts nothing.
     """
 
     source: str
     reference: str
     digest: str
+    pull_secret: SecretKey | None = None
 
 
 @dataclass(frozen=True)

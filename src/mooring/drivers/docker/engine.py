@@ -25,6 +25,7 @@ from mooring.drivers.errors import NoSuchObject
 Json = Mapping[str, Any]
 T = TypeVar("T")
 EXEC_LIMIT = 64 * 1024
+DOCKER_HUB = "docker.io"
 _FRAME_HEAD = 8
 _PIECE = 1024 * 1024
 
@@ -543,18 +544,30 @@ def close_stream(stream: Any) -> None:
             response.close()
 
 
+def registry_of(image: str) -> str:
+    """The registry in an image's name; Docker Hub's where there is none."""
+    first = image.partition("/")[0]
+    return first if "/" in image and ("." in first or ":" in first or first == "localhost") else DOCKER_HUB
+
+
 def login_for(image: str, config: str) -> dict[str, str] | None:
-    """The login of an image's registry in a Docker configuration (the JSON of `.dockerconfigjson`); None without one."""
+    """The login of an image's registry in a Docker configuration (the JSON of `.dockerconfigjson`); None without one.
+
+    Raises:
+        ValueError: it is no such JSON; its words may quote from it.
+    """
     import base64  # noqa: PLC0415 - only pulls with a login need it
 
-    first = image.partition("/")[0]
-    registry = first if "/" in image and ("." in first or ":" in first or first == "localhost") else "docker.io"
-    auths: Mapping[str, Mapping[str, str]] = json.loads(config).get("auths", {})
+    registry = registry_of(image)
+    known = json.loads(config)
+    auths = known.get("auths", {}) if isinstance(known, dict) else None
+    if not isinstance(auths, dict) or not all(isinstance(entry, dict) for entry in auths.values()):
+        raise ValueError("this is no Docker configuration")
     for name, entry in auths.items():
         host = name.removeprefix("https://").removeprefix("http://").partition("/")[0]
-        if host == registry or (registry == "docker.io" and host in {"index.docker.io", "registry-1.docker.io"}):
+        if host == registry or (registry == DOCKER_HUB and host in {"index.docker.io", "registry-1.docker.io"}):
             if entry.get("auth"):
-                user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+                user, _, password = base64.b64decode(str(entry["auth"]), validate=True).decode().partition(":")
                 return {"username": user, "password": password}
             return {"username": str(entry.get("username", "")), "password": str(entry.get("password", ""))}
     return None

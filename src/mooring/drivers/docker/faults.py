@@ -40,7 +40,15 @@ _REGISTRY_TEXTS: tuple[tuple[type[MooringError], tuple[str, ...]], ...] = (
     (DiskFull, ("no space left on device",)),
     (
         RegistryDenied,
-        ("unauthorized", "authentication required", "access denied", "denied:", "access forbidden", "403 forbidden"),
+        (
+            "unauthorized",
+            "authentication required",
+            "no basic auth credentials",
+            "access denied",
+            "denied:",
+            "access forbidden",
+            "403 forbidden",
+        ),
     ),
     (
         ImageNotFound,

@@ -232,7 +232,7 @@ class Converger:
     def _create(self, want: Desired, unit: Unit, index: int) -> None:
         name = tag.replica_name(want.ref, unit.workload.role, index)
         ensure_volumes(self.engine, want.ref, want.identity, unit.workload.mounts)
-        ensure_release(self.engine, self.options, unit.workload.image)
+        ensure_release(self.engine, self.options, unit.workload.image, self.secret)
         box = self._box(want, unit, index)
         if unit.purpose == "gateway":
             self._create_gateway(want, unit, box)

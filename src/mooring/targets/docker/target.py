@@ -110,7 +110,9 @@ class DockerTarget:
     async def resolve(self, release: Release, *, pull_secret: SecretKey | None = None) -> ResolvedRelease:
         """See `Target.resolve`."""
         parts = await self._open()
-        login = (await self._secrets.value(pull_secret)).reveal() if pull_secret is not None else None
+        login = None
+        if pull_secret is not None:
+            login = images.PullLogin(pull_secret, await self._secrets.value(pull_secret))
         return await self._call(lambda: images.resolve_image(parts.engine, self._options, release, login=login))
 
     async def read_image_file(
@@ -178,7 +180,7 @@ class DockerTarget:
         parts = await self._open()
         secret = self._secret()
         converger = Converger(parts.engine, self._options, parts.stops, secret)
-        return Tasks(parts.engine, self._options, parts.stops, self._installation, converger.fill)
+        return Tasks(parts.engine, self._options, parts.stops, self._installation, converger.fill, secret)
 
     async def _open(self) -> _Parts:
         async with self._opening:

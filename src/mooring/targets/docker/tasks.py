@@ -9,13 +9,14 @@ Blocking; called in threads by the target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from mooring.domain.model.desired import Link
 from mooring.domain.model.identity import child
+from mooring.domain.model.secret import SecretKey
 from mooring.domain.relay import plan_relays
 from mooring.domain.task import Messages, TaskSpec, TaskState, read_messages, tail
 from mooring.drivers.docker.engine import Engine
@@ -54,6 +55,7 @@ class Tasks:
     stops: Stops
     installation: str
     fill: Fill
+    secret: Callable[[SecretKey], bytes]
 
     def start(self, task: TaskSpec) -> None:
         """Create and start it, or adopt the one of that name. One that was created and never started is made anew."""
@@ -66,7 +68,7 @@ class Tasks:
             return
         image = task.image.reference if task.image is not None else self.options.engine_image
         if task.image is not None:
-            ensure_release(self.engine, self.options, task.image)
+            ensure_release(self.engine, self.options, task.image, self.secret)
         else:
             ensure_engine_image(self.engine, self.options)
         ensure_volumes(self.engine, task.place, task.identity, task.mounts)

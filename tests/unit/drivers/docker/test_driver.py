@@ -132,6 +132,22 @@ def test_login_is_that_of_the_images_registry(image: str, user: str | None) -> N
     assert found is None or found["password"] == "secret:with:colons"
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param("team:secret", id="no JSON"),
+        pytest.param('"team:secret"', id="a text"),
+        pytest.param('{"auths": ["r.example"]}', id="a list"),
+        pytest.param('{"auths": {"r.example": "team:secret"}}', id="a login that is a text"),
+        pytest.param('{"auths": {"r.example": {"auth": "team:secret"}}}', id="not encoded"),
+        pytest.param('{"auths": {"r.example": {"auth": "/////w=="}}}', id="encoded, and no text"),
+    ],
+)
+def test_login_that_is_no_docker_configuration_is_refused(config: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        login_for("r.example/odoo:18.0", config)
+
+
 def test_objects_with_one_of_the_labels_only_are_not_taken() -> None:
     both = {"Name": "both", "Labels": {"name": "shop", "kind": "x"}}
     one = {"Name": "one", "Labels": {"name": "shop", "kind": "y"}}

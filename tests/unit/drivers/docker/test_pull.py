@@ -87,6 +87,7 @@ def refused(engine: Engine, name: str = "r.example/x:1", *, idle_timeout_s: floa
         pytest.param(500, "download failed after attempts=1: unknown blob", "ImageNotFound", id="no such layer"),
         pytest.param(404, DENIED, "RegistryDenied", id="denied"),
         pytest.param(500, "Head x: unauthorized: authentication required", "RegistryDenied", id="no login"),
+        pytest.param(500, "Head x: no basic auth credentials", "RegistryDenied", id="no login, by name and password"),
         pytest.param(500, "write /var/x: no space left on device", "DiskFull", id="disk"),
         pytest.param(500, "the engine is in a mood", "EngineRefused", id="else"),
     ],

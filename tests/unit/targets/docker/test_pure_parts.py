@@ -15,6 +15,7 @@ from mooring.domain.task import read_messages
 from mooring.targets.docker import caddyfile
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Publish, observed_limits, render_box
+from mooring.targets.docker.images import decide_digest
 from mooring.targets.docker.observe import read_time
 from mooring.targets.docker.options import CAPABILITIES, DockerOptions
 from mooring.targets.docker.subnets import plan_subnets
@@ -201,3 +202,20 @@ def test_unsupported_fields_are_paths_of_the_manifest() -> None:
     assert {"git", "affinity", "ingress.className", "filestore.storageClass"} <= CAPABILITIES.unsupported_fields
     assert not CAPABILITIES.git_releases
     assert not CAPABILITIES.enforces_size
+
+
+@pytest.mark.parametrize(
+    ("source", "digests", "expected"),
+    [
+        pytest.param("odoo:18.0", ["odoo@sha256:1"], "sha256:1", id="docker hub"),
+        pytest.param("odoo:18.0", ["docker.io/library/odoo@sha256:1"], "sha256:1", id="docker hub on podman"),
+        pytest.param("odoo:18.0", ["r.test:5000/odoo@sha256:2", "odoo@sha256:1"], "sha256:1", id="pushed elsewhere"),
+        pytest.param("r.test:5000/odoo:1", ["odoo@sha256:1", "r.test:5000/odoo@sha256:2"], "sha256:2", id="its own"),
+        pytest.param("r.test:5000/odoo", ["odoo@sha256:1", "r.test:5000/odoo@sha256:2"], "sha256:2", id="without tag"),
+        pytest.param("odoo:new-name", ["r.test/shop@sha256:3"], "sha256:3", id="only elsewhere"),
+        pytest.param("odoo:18.0", ["localhost/odoo@sha256:1"], "", id="loaded on podman"),
+        pytest.param("odoo:18.0", [], "", id="built here"),
+    ],
+)
+def test_digest_of_an_image_is_the_one_its_own_registry_knows(source: str, digests: list[str], expected: str) -> None:
+    assert decide_digest(source, digests) == expected
