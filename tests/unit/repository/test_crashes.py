@@ -223,6 +223,38 @@ def test_a_backup_beside_prunes_loses_nothing_in_any_order_with_three_stops(take
             side_by_side((i, j, k, 1000), first=0, takes_over=takes_over)
 
 
+def test_a_backup_killed_at_any_request_after_prunes_ran_beside_it_leaves_no_broken_snapshot() -> None:
+    """Also between its manifest and its last look: what was named before the manifest was copied first."""
+    for stop in range(8):
+        for kill in range(stop, 30):
+            store = memory_store()
+            memory_repository(store=store)
+            write(opened(store), OLD)
+            forget(opened(store), 0)
+            sent = [0]
+
+            def before(
+                _: str, store: ObjectStore = store, stop: int = stop, kill: int = kill, sent: list[int] = sent
+            ) -> None:
+                # The backup's generation is read at requests 2 and 7; a stop after that one is longer than a grace.
+                if sent[0] == stop:
+                    for day in (1, 2):
+                        prune_scope(opened(WatchedStore(store, lambda _: None, ahead=day * LATER)), SCOPE)
+                if sent[0] == kill:
+                    raise Killed
+                sent[0] += 1
+
+            ended = False
+            try:
+                backup(opened(WatchedStore(store, before)), [*OLD, *NEW[:1]], number=5)
+                ended = True
+            except Killed:
+                pass
+            assert_whole(store, {})
+            if ended:
+                break
+
+
 def test_two_backups_at_once_are_both_whole() -> None:
     store = memory_store()
     memory_repository(store=store)

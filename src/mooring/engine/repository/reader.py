@@ -25,7 +25,7 @@ from mooring.engine.repository.pack import Blob, open_blob
 from mooring.engine.repository.table import PackRef, Place
 from mooring.errors import MooringError
 
-_SPAN = 8 * 1024 * 1024
+_SPAN = 4 * 1024 * 1024
 _GAP = 128 * 1024
 _MEMORY = 32 * 1024 * 1024
 _AHEAD_FIRST = 1024 * 1024
@@ -239,6 +239,8 @@ class PackReader:
     def _stored(self, found: Found) -> memoryview:
         with self._lock:
             span = self._covering(found.pack.id, found.blob.offset, found.end)
+            if span is not None and found.end * 2 > span.start + span.end:
+                self._prefetch(found.pack, span)
         if span is None:
             span = self._read_on(found)
         try:
@@ -274,6 +276,15 @@ class PackReader:
                 step = 0
             self._last[found.pack.id] = (end, step)
             return self._submit(found.pack, start, end)
+
+    def _prefetch(self, pack: PackRef, span: _Span) -> None:
+        """The second half of the last span of a pack that is read on is being used: fetch the next one meanwhile."""
+        until, step = self._last.get(pack.id, (-1, 0))
+        if step and span.end == until and until < pack.size:
+            step = min(_SPAN, step * 4)
+            end = min(until + step, pack.size)
+            self._last[pack.id] = (end, step)
+            self._submit(pack, until, end)
 
     def _covering(self, pack_id: bytes, start: int, end: int) -> _Span | None:
         for span in reversed(self._by_pack.get(pack_id, ())):
