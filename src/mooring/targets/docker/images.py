@@ -103,8 +103,8 @@ def _pull(engine: Engine, options: DockerOptions, name: str, login: PullLogin | 
             else f"the secret {secret} has no login for its registry, which wants one"
         )
         resolution = (
-            f"Set the right one with `mooring secret set{place} {secret} {login.key.key}`; a registry also denies images that do "
-            "not exist."
+            f"Set the right one with `mooring secret set{place} {secret} {login.key.key}`; a registry also denies images "
+            "that do not exist."
         )
         brief = f"could not get the image {name}: {why}"
         raise RegistryDenied(brief, details=fault.details, resolution=resolution) from fault
