@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mooring.domain.operations.plan import NO_HOLD, Hold, RunTask
+from mooring.domain.operations.plan import NO_HOLD, Hold, RunTask, Take
 from mooring.domain.task import DOCUMENT_PATH
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop
@@ -50,3 +50,11 @@ def test_attempt_of_an_engine_task_writes_its_number_into_the_document() -> None
     assert [one["fence"]["attempt"] for one in written] == [1, 2]
     assert [one.path for (one,) in files] == [DOCUMENT_PATH, DOCUMENT_PATH]
     assert document.fence.attempt == 1
+
+
+def test_document_takes_what_an_earlier_step_gave() -> None:
+    document = DatabaseDrop(Connection("db", 5432, "me", None), Fence("op", 1), "one", ("safety",), operation="latest")
+    action = RunTask(task("drop").task, document, takes=(Take(("operation",), "build", "snapshot"),))
+    (file,) = action.attempt(1, {"build": {"snapshot": "abc"}}).files
+    assert json.loads(str(file.parts[0]))["operation"] == "abc"
+    assert action.name(1) == action.attempt(1, {"build": {"snapshot": "abc"}}).name

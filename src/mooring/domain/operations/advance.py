@@ -178,7 +178,7 @@ def advance(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
             if _may_try_again(step, last):
                 return Record(_intention(step, last.attempt + 1, now))
             return _finished(plan, log)  # past the point of no return
-        return _carry_out(step, last, seen, now, done="done", failed="failed")
+        return _carry_out(step, last, log, seen, now, done="done", failed="failed")
     return _clean_up(plan, log, seen, now)
 
 
@@ -213,7 +213,7 @@ def _undo(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> M
         if _may_try_again(step.undo, last) or _times_stuck(plan, log) <= seen.retries:
             return Record(_intention(step.undo, last.attempt + 1, now, name=step.name, state="undoing"))
         return Finished("stuck", last.result, last.log_tail)
-    return _carry_out(step.undo, last, seen, now, done="undone", failed="undo-failed")
+    return _carry_out(step.undo, last, log, seen, now, done="undone", failed="undo-failed")
 
 
 def _clean_up(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
@@ -225,7 +225,7 @@ def _clean_up(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) 
         if last is None:
             return Record(_intention(step, 1, now))
         if last.state == "intended":
-            return _carry_out(step, last, seen, now, done="done", failed="failed")
+            return _carry_out(step, last, log, seen, now, done="done", failed="failed")
         if last.state == "failed" and _may_try_again(step, last):
             return Record(_intention(step, last.attempt + 1, now))
     return _finished(plan, log)
@@ -240,14 +240,21 @@ def _finished(plan: Plan, log: Sequence[StepRecord]) -> Finished:
 
 
 def _carry_out(
-    step: Step, last: StepRecord, seen: Seen, now: datetime, *, done: RecordState, failed: RecordState
+    step: Step,
+    last: StepRecord,
+    log: Sequence[StepRecord],
+    seen: Seen,
+    now: datetime,
+    *,
+    done: RecordState,
+    failed: RecordState,
 ) -> Move:
     def record(state: RecordState, result: Any = None, log_tail: str = "") -> Record:
         return Record(StepRecord(last.step, last.attempt, now, state, last.task, result, log_tail))
 
     match step.action:
         case RunTask():
-            named = step.action.attempt(last.attempt)
+            named = step.action.attempt(last.attempt, {one.step: one.result for one in log if one.state == "done"})
             state = seen.tasks.get(named.name, TaskState("absent"))
             match state.phase:
                 case "absent":
@@ -294,7 +301,7 @@ def _carry_out(
 def _intention(
     step: Step, attempt: int, now: datetime, *, name: str | None = None, state: RecordState = "intended"
 ) -> StepRecord:
-    task = step.action.attempt(attempt).name if isinstance(step.action, RunTask) else None
+    task = step.action.name(attempt) if isinstance(step.action, RunTask) else None
     return StepRecord(name or step.name, attempt, now, state, task)
 
 

@@ -8,9 +8,12 @@ after a kill, and `advance` leads through it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
 
 from mooring.domain.model.desired import File
 from mooring.domain.task import DOCUMENT_PATH, TaskSpec
@@ -81,6 +84,22 @@ class Hold:
 
 
 NO_HOLD = Hold()
+NO_RESULTS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Take:
+    """A field of a task's document that an earlier step's result decides.
+
+    Attributes:
+        field: path in the document, camelCase.
+        step: the earlier step.
+        key: of its result.
+    """
+
+    field: tuple[str, ...]
+    step: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -90,17 +109,35 @@ class RunTask:
     Attributes:
         task: everything but the attempt; `task.name` is a stem.
         document: the engine's document without its attempt; None for a task of another runtime.
+        takes: fields of the document that earlier steps decide.
     """
 
     task: TaskSpec
     document: Document | None = None
+    takes: tuple[Take, ...] = ()
 
-    def attempt(self, number: int) -> TaskSpec:
-        """The task of this attempt: its own name, and a fence that refuses those before it."""
-        task = replace(self.task, name=f"{self.task.name}-{number}", fence=number)
+    def name(self, number: int) -> str:
+        """The name of this attempt's task."""
+        return f"{self.task.name}-{number}"
+
+    def attempt(self, number: int, results: Mapping[str, Any] = NO_RESULTS) -> TaskSpec:
+        """The task of this attempt: its own name, and a fence that refuses those before it.
+
+        Args:
+            results: what the steps that are done gave, by their names.
+
+        Raises:
+            KeyError: a step that it takes from gave no such result.
+        """
+        task = replace(self.task, name=self.name(number), fence=number)
         if self.document is None:
             return task
         value = self.document.to_json()
+        for take in self.takes:
+            inner = value
+            for part in take.field[:-1]:
+                inner = inner[part]
+            inner[take.field[-1]] = results[take.step][take.key]
         if "fence" in value:
             value["fence"]["attempt"] = number
         text = json.dumps(value, sort_keys=True)
