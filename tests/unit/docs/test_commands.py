@@ -29,7 +29,7 @@ SHOWN = [
 INLINE = [
     (page, match[1])
     for page in read_pages()
-    for match in re.finditer(r"`mooring ([a-z]+)[^`]*`", page.read_text(encoding="utf-8"))
+    for match in re.finditer(r"`mooring ([a-z]+(?:-[a-z]+)*)[^`]*`", page.read_text(encoding="utf-8"))
 ]
 MANIFESTS = [block for page in read_pages() for block in read_blocks(page, "yaml")]
 
