@@ -387,7 +387,7 @@ def test_swap_taken_back_leaves_what_was_built_to_be_dropped(server: Server, wor
         "operation": "op-r",
     }
     drop = DatabaseDrop(server.connection(), Fence("op-r", 1), world.instance, roles=("building",), operation="op-r")
-    assert done(drop)["databases"] == [world.building]
+    assert done(drop)["dropped"] == [world.building]
 
 
 def test_swap_refuses_what_was_not_restored_to_its_end(

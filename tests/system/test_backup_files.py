@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tarfile
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -300,6 +301,27 @@ def test_swap_of_files_makes_the_restored_current_and_back(world: World) -> None
     assert (world.filestore / "ab" / "written-since").read_text() == "since"
     assert not (world.filestore / gone).exists()
     refused(world.swap_files(fence=Fence("op-other", 1)), "MOOR-484")
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["files before", "none before"])
+def test_swap_of_files_taken_back_leaves_what_was_built_to_be_dropped(world: World, *, there: bool) -> None:
+    done(world.backup())
+    if not there:
+        shutil.rmtree(world.filestore)
+    done(world.restore())
+    done(world.restore_files())
+    back = {"take": "previous", "replaced_by": "op-r", "back_as": "building", "back_of": "op-r"}
+    # Before the swap there is nothing to take back, and that is no failure.
+    assert done(world.swap_files(fence=Fence("op-back", 1), **back)) == {"swapped": False, "previous": None}
+    assert world.filestore.exists() is there
+    done(world.swap_files())
+    result = done(world.swap_files(fence=Fence("op-back", 2), **back))
+    assert result == {"swapped": True, "previous": ".mooring/building-op-r"}
+    assert done(world.swap_files(fence=Fence("op-back", 3), **back)) == {**result, "swapped": False}
+    assert world.filestore.exists() is there
+    drop = FilestoreDrop(Fence("op-x", 1), world.instance, str(world.data), world.name, ("building",), "op-r")
+    assert done(drop)["removed"] == [".mooring/building-op-r"]
+    assert [path.name for path in (world.data / ".mooring").iterdir() if path.is_dir()] == []
 
 
 def test_drop_takes_what_was_built(world: World) -> None:

@@ -78,6 +78,8 @@ def swap_in(
     previous: str,
     mark: DataMark,
     wait_s: float,
+    role: str = "previous",
+    of: str | None = None,
 ) -> None:
     """Give another database the instance's name; both names and both comments change in one transaction.
 
@@ -86,9 +88,11 @@ def swap_in(
         current: what has the name now; None for nothing.
         incoming: what gets it; nobody needs it.
         database: the name.
-        previous: the name that `current` gets, and its role; nothing has it.
+        previous: the name that `current` gets; nothing has it.
         mark: the comment of what has the name then.
         wait_s: seconds to go on ending the sessions that are in the way.
+        role: the role that `current` gets.
+        of: the operation that it is of then; None is `mark`'s.
 
     Raises:
         DatabaseInUse: they could not be ended; nothing was changed.
@@ -103,7 +107,7 @@ def swap_in(
         with session.transaction():
             if current is not None:
                 rename(current.name, previous)
-                write_mark(session, previous, DataMark(mark.instance, "previous", mark.operation, at=mark.at))
+                write_mark(session, previous, DataMark(mark.instance, role, of or mark.operation, at=mark.at))
                 _accept(session, previous, accept=False)
             rename(incoming, database)
             write_mark(session, database, mark)

@@ -16,6 +16,8 @@ from mooring.domain.work.codec import Document, Shape
 from mooring.domain.work.common import Connection, Fence, check_database_name
 from mooring.domain.work.repository import RepositorySettings
 
+BackAs = Literal["building", "previous", "safety"]
+
 
 @dataclass(frozen=True)
 class SnapshotChoice(Shape):
@@ -107,6 +109,9 @@ class DatabaseSwap(Document):
     Attributes:
         take: `building` is what this fence's operation restored; `previous` is what an earlier operation replaced.
         replaced_by: with `previous`, that operation.
+        back_as: with `previous`, takes back what `replaced_by` did: what is current gets the role that it had before, and
+            where that operation replaced nothing, nothing is done. None keeps what is current as `previous`.
+        back_of: with `back_as`, the operation that it had it from.
     """
 
     TASK: ClassVar[str] = "database-swap"
@@ -117,6 +122,8 @@ class DatabaseSwap(Document):
     database: str
     take: Literal["building", "previous"] = "building"
     replaced_by: str | None = None
+    back_as: BackAs | None = None
+    back_of: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse the server's own databases, and a mixture that names nothing.
@@ -126,6 +133,7 @@ class DatabaseSwap(Document):
         """
         check_database_name(self.database)
         check_take(self.take, self.replaced_by, self.fence)
+        check_back(self.replaced_by, self.back_as, self.back_of)
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,8 @@ class FilestoreSwap(Document):
     Attributes:
         take: as in `DatabaseSwap`.
         replaced_by: as in `DatabaseSwap`.
+        back_as: as in `DatabaseSwap`.
+        back_of: as in `DatabaseSwap`.
     """
 
     TASK: ClassVar[str] = "filestore-swap"
@@ -145,6 +155,8 @@ class FilestoreSwap(Document):
     database: str
     take: Literal["building", "previous"] = "building"
     replaced_by: str | None = None
+    back_as: BackAs | None = None
+    back_of: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that lead elsewhere, and a mixture that names nothing.
@@ -154,6 +166,7 @@ class FilestoreSwap(Document):
         """
         check_source(self.database, self.data_dir, self.data_dir, 1)
         check_take(self.take, self.replaced_by, self.fence)
+        check_back(self.replaced_by, self.back_as, self.back_of)
 
 
 @dataclass(frozen=True)
@@ -233,3 +246,15 @@ def check_take(take: str, replaced_by: str | None, fence: Fence) -> None:
         raise ValueError("replacedBy belongs to take previous, and take previous needs it")
     if replaced_by == fence.operation:
         raise ValueError("replacedBy must be an earlier operation")
+
+
+def check_back(replaced_by: str | None, back_as: str | None, back_of: str | None) -> None:
+    """Refuse to take back what is not named.
+
+    Raises:
+        ValueError: says what is missing.
+    """
+    if (back_as is None) != (back_of is None):
+        raise ValueError("backAs and backOf belong together")
+    if back_as is not None and replaced_by is None:
+        raise ValueError("backAs belongs to take previous")

@@ -2,7 +2,8 @@
 """The tasks `database-swap` and `filestore-swap`: what was restored becomes current, and what was current `previous`.
 
 The database's two names and two comments change in one transaction. The filestore's two renames are told apart by what is
-still where. Both can be run again after a kill at any point, and both lead back: `take: previous`.
+still where. Both can be run again after a kill at any point, and both lead back: `take: previous`. With `back_as` they undo:
+what was put in place goes back to where it was taken from.
 """
 
 from __future__ import annotations
@@ -42,17 +43,20 @@ def ensure_database_swapped(document: DatabaseSwap, report: Reporter) -> Databas
         mark = fenced(mark, document.fence, document.TASK)
         name = beside(document.instance, role=document.take, operation=document.replaced_by or operation)
         incoming = observe_one(session, name)
-        previous = beside(document.instance, role="previous", operation=operation)
+        role, of = document.back_as or "previous", document.back_of or operation
+        previous = beside(document.instance, role=role, operation=of)
         there = observe_one(session, previous)
         if incoming is None and mark.returned == operation:
             return DatabaseSwapResult(document.database, swapped=False, previous=previous if there else None)
+        if incoming is None and document.back_as is not None and mark.returned != document.replaced_by:
+            return DatabaseSwapResult(document.database, swapped=False, previous=None)  # it replaced nothing
         if incoming is None:
             raise NothingBuilt(f"There is no {document.take} database {name} of {document.database}.")
         whole = check_ours(incoming, document.instance, role=document.take)
         if not whole.at:
             raise NothingBuilt(f"The database {name} was not restored to its end.")
         if there is not None:
-            raise DatabaseForeign(f"There is a previous database of this operation already: {previous}.")
+            raise DatabaseForeign(f"There is a {role} database of this operation already: {previous}.")
         report.progress("swap")
         fresh = DataMark(document.instance, "current", mark.operation, mark.steps, at=now(), returned=operation)
         swap_in(
@@ -63,6 +67,8 @@ def ensure_database_swapped(document: DatabaseSwap, report: Reporter) -> Databas
             previous=previous,
             mark=fresh,
             wait_s=document.fence.wait_s,
+            role=role,
+            of=of,
         )
         return DatabaseSwapResult(document.database, swapped=True, previous=previous if current else None)
 
@@ -77,7 +83,7 @@ def ensure_filestore_swapped(document: FilestoreSwap, report: Reporter) -> Files
     operation = document.fence.operation
     volume = Volume(Path(document.data_dir), document.database)
     with locked_volume(volume, report, instance=document.instance, fence=document.fence, task=document.TASK) as mark:
-        previous = volume.copy("previous", operation)
+        previous = volume.copy(document.back_as or "previous", document.back_of or operation)
         copy = volume.copy(document.take, document.replaced_by or operation)
         if document.take == "building":
             restored = volume.current.parent / beside(document.instance, role="building", operation=operation)
@@ -90,7 +96,19 @@ def ensure_filestore_swapped(document: FilestoreSwap, report: Reporter) -> Files
             swap_folders(volume, copy, previous)
             write_volume_mark(volume, replace(mark, returned=operation))
             drop_folder(volume, copy)
+        elif document.back_as is not None:
+            swapped = mark.returned == document.replaced_by
+            if swapped:  # and it kept nothing: nothing was current before it
+                _put_aside(volume, previous)
+                write_volume_mark(volume, replace(mark, returned=operation))
         elif mark.returned != operation:
             raise NothingBuilt(f"There is no {document.take} filestore of {document.database} for this operation.")
         kept = str(previous.relative_to(volume.data)) if is_folder(previous) else None
         return FilestoreSwapResult(swapped, kept)
+
+
+def _put_aside(volume: Volume, copy: Path) -> None:
+    """Take away a filestore that came where none was."""
+    if is_folder(volume.current):
+        copy.mkdir(mode=0o700, exist_ok=True)
+        rename(volume.current, copy / "filestore")
