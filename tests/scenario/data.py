@@ -235,7 +235,7 @@ class Postgres:
         if back:
             self.own(safety, task.instance, "safety")
             if current is not None:
-                current.mark, current.open = DataMark(task.instance, "previous", operation), False
+                current.mark, current.open = DataMark(task.instance, "previous", operation, at="now"), False
                 self.databases[previous] = current
             restored = self.databases.pop(safety)
             restored.mark = DataMark(task.instance, "current", operation, steps, returned=operation)
@@ -298,7 +298,8 @@ def drop_files(files: Files, task: FilestoreDrop) -> FilestoreDropResult:
     doomed = [
         key
         for key in files.copies
-        if key[0] in task.roles and task.operation in (None, key[1]) and task.spare != key[1]
+        if (key[0] in task.roles and task.operation in (None, key[1]) and task.spare != key[1])
+        or (key[0] == "half" and "building" in task.roles)  # whoever's: nobody goes on with it
     ]
     for key in doomed:
         del files.copies[key]

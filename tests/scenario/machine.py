@@ -7,6 +7,7 @@ test at the very call at which a rule breaks.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -24,18 +25,35 @@ from mooring.domain.odoo.argv import CONFIG_PATH
 from mooring.domain.postgres.bootstrap import SUPERUSER
 from mooring.domain.server.desired import PASSWORD_FILE
 from mooring.domain.task import DOCUMENT_PATH, TaskSpec
+from mooring.domain.work.backup import Backup
 from mooring.domain.work.common import Connection
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
 from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseProvision, DatabaseVerify
 from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.restore import DatabaseRestore, DatabaseSwap, FilestoreRestore, FilestoreSwap
 from mooring.errors import FailedError, MooringError
 from tests.scenario.data import Database, Files, Postgres, Role, copy_files, drop_files, return_files
+from tests.scenario.snapshots import (
+    Repository,
+    back_up,
+    begin_database,
+    begin_files,
+    restore_database,
+    restore_files,
+    swap_databases,
+    swap_files,
+)
 from tests.support.sim_target import SimCrash, SimTarget
 from tests.support.sim_world import Outcome, SimContainer, SimWorld
 
 Flaw = Literal["", "init", "migrate", "verify", "probe", "start", "not-odoo", "modules"]
 TASK_S = 0.25
+LONG_TASK_S = 2.5
+LONG = frozenset({"backup", "database-restore", "filestore-restore"})
+# They read what is current, and work beside users.
+READS = frozenset({"backup"})
+BUILT = "mooring_building_"
 PASSWD = "root:x:0:0::/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/bash\n"
 _CONF = re.compile(r"^(db_host|db_name|db_user|db_password) = (.*)$", re.MULTILINE)
 
@@ -95,12 +113,14 @@ class Machine:
     password: Callable[[SecretKey], str]
     crash: Crash = field(default_factory=Crash)
     external: dict[str, Postgres] = field(default_factory=dict)
+    repositories: dict[str, Repository] = field(default_factory=dict)
     writes: dict[Ref, list[str]] = field(default_factory=dict)
     started: Counter[str] = field(default_factory=Counter)
     odoo_runs: list[tuple[str, ...]] = field(default_factory=list)
     last_write: float = -10.0
     fail_next: list[tuple[str, MooringError]] = field(default_factory=list)
     writing: bool = True
+    written_beside: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.sim.images.update({name: digest(name) for name in IMAGES})
@@ -155,15 +175,29 @@ class Machine:
             return Outcome(seconds=TASK_S, log=self._describe(task))
         self.started[task.name] += 1
         assert self.started[task.name] == 1, f"{task.name} was started twice"
-        if writes(task):
+        if writes(task) or reads(task):
             beside = [
-                one.name for one in self.sim.running_tasks() if writes(one) and instance_of(one) == instance_of(task)
+                one.name
+                for one in self.sim.running_tasks()
+                if (writes(one) or reads(one)) and instance_of(one) == instance_of(task)
             ]
             assert not beside, f"{task.name} beside {beside}"
             self.watch(task)
         if is_odoo(task):
             self._break(task)
-        return Outcome(seconds=TASK_S, effect=self.end)
+        with contextlib.suppress(
+            MooringError, KeyError
+        ):  # its end says that nobody answers; a first task makes the volume
+            self._half_build(task)
+        return Outcome(seconds=LONG_TASK_S if kind_of(task) in LONG else TASK_S, effect=self.end)
+
+    def _half_build(self, task: TaskSpec) -> None:
+        """What is there of a restore from its first moment, and stays when it is killed."""
+        if kind_of(task) == "database-restore":
+            document = DatabaseRestore.from_json(document_of(task))
+            begin_database(self.server(document.connection.host), document)
+        elif kind_of(task) == "filestore-restore":
+            begin_files(self.files(task.place), FilestoreRestore.from_json(document_of(task)))
 
     def end(self, sim: SimWorld, task: TaskSpec) -> None:
         """Carry out what a task does, at its end."""
@@ -189,12 +223,24 @@ class Machine:
             f"MOORING_ADDONS=/usr/lib/odoo/addons\nMOORING_SERIES={image.series}\n"
         )
 
+    def repository(self, task: TaskSpec) -> Repository:
+        """The repository that a task was given."""
+        url = document_of(task)["repository"]["url"]
+        place = next((one.volume for one in task.mounts if one.machine), url)
+        return self.repositories.setdefault(place, Repository())
+
     def _engine(self, task: TaskSpec) -> Any:
         value = document_of(task)
         kind = kind_of(task)
-        if kind.startswith("filestore"):
+        if kind == "repository-init":
+            return self.repository(task).init().to_json()
+        if kind == "repository-prune":
+            return self.repository(task).prune().to_json()
+        if kind.startswith("filestore") and kind != "filestore-restore":
             files = self.files(task.place)
             match kind:
+                case "filestore-swap":
+                    return swap_files(files, FilestoreSwap.from_json(value)).to_json()
                 case "filestore-safety-copy":
                     return copy_files(files, FilestoreSafetyCopy.from_json(value)).to_json()
                 case "filestore-return":
@@ -212,6 +258,18 @@ class Machine:
                 return server.provision(document, password).to_json()
             case "database-inspect":
                 return server.inspect(DatabaseInspect.from_json(value)).to_json()
+            case "backup":
+                backup = Backup.from_json(value)
+                files, now = self.files(task.place), self.sim.clock.now().isoformat()
+                return back_up(self.repository(task), server, files, backup, now=now).to_json()
+            case "filestore-restore":
+                restore = FilestoreRestore.from_json(value)
+                return restore_files(server, self.files(task.place), self.repository(task), restore).to_json()
+            case "database-restore":
+                assert role.admin
+                database = DatabaseRestore.from_json(value)
+                server.login(database.owner, self._secret(task, database.owner_password_file or ""))
+                return restore_database(server, self.repository(task), database).to_json()
             case "database-verify":
                 return server.verify(DatabaseVerify.from_json(value)).to_json()
             case "database-finish-init":
@@ -225,6 +283,8 @@ class Machine:
         match kind:
             case "database-safety-copy":
                 return server.safety_copy(DatabaseSafetyCopy.from_json(value)).to_json()
+            case "database-swap":
+                return swap_databases(server, DatabaseSwap.from_json(value)).to_json()
             case "database-return":
                 return server.give_back(DatabaseReturn.from_json(value)).to_json()
             case "database-drop":
@@ -316,8 +376,8 @@ class Machine:
         self.sim.settle()
         busy = [one for one in self.sim.running_tasks() if writes(one)]
         for task in [*busy, *([beginning] if beginning else [])]:
-            if kind_of(task) in ("database-drop", "filestore-drop") and "current" not in document_of(task)["roles"]:
-                continue  # it takes copies away
+            if self.is_beside(task):
+                continue
             near = [
                 box.name
                 for box in self.sim.containers.values()
@@ -332,6 +392,17 @@ class Machine:
                 found = self._data_of(box)
                 if found is not None and found.code:
                     assert found.code == box.workload.image.digest, f"{box.name} runs another release than its data's"
+
+    def is_beside(self, task: TaskSpec) -> bool:
+        """Whether users may go on: it reads, builds, tries what is built, or takes copies away."""
+        kind = kind_of(task)
+        if is_odoo(task):
+            return self.conf(task.files)["db_name"].startswith(BUILT)
+        if kind in ("database-drop", "filestore-drop"):
+            return "current" not in document_of(task)["roles"]
+        if kind == "database-verify":
+            return str(document_of(task)["database"]).startswith(BUILT)
+        return kind in ("database-restore", "filestore-restore", *READS)
 
     def _data_of(self, box: SimContainer) -> Database | None:
         try:
@@ -357,6 +428,8 @@ class Machine:
             found.rows.append(text)
             files = self.files(box.ref)
             files.current = [*(files.current or []), text]
+            identity = box.identity.instance if box.identity is not None else ""
+            self.written_beside.update(kind_of(one) for one in self.sim.running_tasks() if instance_of(one) == identity)
 
 
 class MachineTarget(SimTarget):
@@ -391,17 +464,22 @@ def kind_of(task: TaskSpec) -> str:
 
 def writes(task: TaskSpec) -> bool:
     """Whether nothing else may touch the instance's data while it runs."""
-    return is_odoo(task) or (
-        task.argv[:2] == ("mooring", "task") and kind_of(task) not in ("database-provision", "database-inspect")
-    )
+    harmless = ("database-provision", "database-inspect", "repository-init", "repository-prune", *READS)
+    return is_odoo(task) or (task.argv[:2] == ("mooring", "task") and kind_of(task) not in harmless)
+
+
+def reads(task: TaskSpec) -> bool:
+    """Whether nothing may replace the instance's data while it runs; users go on."""
+    return task.argv[:2] == ("mooring", "task") and kind_of(task) in READS
 
 
 def instance_of(task: TaskSpec) -> str:
     """Id of the instance that a task works for."""
     if task.image is None:
         value = document_of(task)
-        if "instance" in value:
-            return str(value["instance"])
+        given = value.get("instance")
+        if given is not None:
+            return str(given["id"] if isinstance(given, dict) else given)
     return task.identity.instance
 
 

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from mooring.domain.instance.tasks import generated_secret
+from mooring.domain.work.backup_errors import RestoreFailed, RestoreIncomplete
+from mooring.domain.work.errors import ProbeFailed, ServerUnreachable
 from mooring.errors import MooringError
-from tests.scenario.world import SHOP, Picture, World, instance
+from tests.scenario.world import SHOP, Picture, World, instance, repository
 
 MOST_EFFECTS = 400
 DOWNTIMES_S = (0.0, 0.3, 90.0)
@@ -31,7 +33,7 @@ class Story:
     Attributes:
         before: what has happened to a running `shop`.
         act: what is asked for.
-        loses: whether what users wrote since the last upgrade may be aside.
+        loses: whether what users wrote since the last upgrade or backup may be aside.
     """
 
     act: Act
@@ -54,6 +56,41 @@ async def _stopped(world: World) -> None:
     await world.drive()
 
 
+async def _backed_up(world: World) -> None:
+    await world.apply(repository())
+    await world.mark("before the backup")
+    await world.ask("Backup", repository="nas")
+    await world.drive()
+    await world.mark("after the backup")
+    await world.passes(4)  # users write
+
+
+async def _restored(world: World) -> None:
+    await _backed_up(world)
+    await _restore(world)
+    await world.drive()
+    await world.mark("after the restore")
+
+
+async def _backup(world: World) -> None:
+    await world.apply(repository())
+    await world.ask("Backup", repository="nas")
+
+
+async def _restore(world: World) -> None:
+    await world.ask("Restore", source={"snapshot": "latest", "repository": "nas"})
+
+
+def _restore_fails(kind: str, *faults: MooringError) -> Act:
+    """The task of that kind fails as often as there are faults."""
+
+    async def act(world: World) -> None:
+        world.machine.fail_next += [(kind, one) for one in faults]
+        await _restore(world)
+
+    return act
+
+
 def _apply(**spec: Any) -> Act:
     return lambda world: world.apply(instance(**spec))
 
@@ -69,6 +106,23 @@ STORIES: dict[str, Story] = {
     "start": Story(lambda world: world.ask("Start"), _stopped),
     "restart": Story(lambda world: world.ask("Restart")),
     "rollback": Story(lambda world: world.ask("Rollback"), _upgraded, loses=True),
+    "backup": Story(_backup),
+    "restore": Story(_restore, _backed_up, loses=True),
+    "restore, probe fails": Story(_restore_fails("probe", ProbeFailed("no page")), _backed_up, loses=True),
+    "restore, build fails": Story(
+        _restore_fails("database-restore", RestoreFailed("no"), RestoreFailed("no")), _backed_up, loses=True
+    ),
+    "restore, files fail": Story(
+        _restore_fails("filestore-restore", RestoreIncomplete("no"), RestoreIncomplete("no")), _backed_up, loses=True
+    ),
+    "restore, swap of the files fails": Story(
+        _restore_fails("filestore-swap", *[ServerUnreachable("nobody answers")] * 3), _backed_up, loses=True
+    ),
+    "restore, swap of the database fails": Story(
+        _restore_fails("database-swap", *[ServerUnreachable("nobody answers")] * 3), _backed_up, loses=True
+    ),
+    "second restore": Story(_restore, _restored, loses=True),
+    "rollback of a restore": Story(lambda world: world.ask("Rollback"), _restored, loses=True),
     "configuration": Story(_apply(configOptions={"limit_time_real": 600})),
 }
 
@@ -77,6 +131,7 @@ async def _rest(world: World) -> Picture:
     """Where it comes to rest, and that it is whole there."""
     await world.rest()
     await world.check_rest()
+    await world.check_nothing_gone()
     return await world.picture()
 
 

@@ -449,6 +449,27 @@ async def test_rollback_keeps_aside_what_was_written_since(shop: World) -> None:
     assert [late <= set(one) for (role, _), one in files.copies.items() if role == "previous"] == [True]
 
 
+@pytest.mark.parametrize("kind", ["database-return", "filestore-return"])
+async def test_rollback_that_fails_leaves_release_and_data_together_and_the_way_back(shop: World, kind: str) -> None:
+    await shop.apply(NEXT)
+    assert await shop.rest() is None
+    await shop.passes(4)
+    before = await shop.picture()
+    shop.machine.fail_next += [(kind, ServerUnreachable("nobody answers"))] * 3
+    asked = await shop.ask("Rollback")
+    await shop.rest()
+    assert (await shop.doc(asked)).status["phase"] == "Failed"
+    assert await shop.picture() == before
+    await shop.check_rest()
+    await shop.check_nothing_gone()
+    await shop.check_nothing_lost()
+    await shop.ask("Rollback")
+    assert await shop.rest() is None
+    assert (await shop.picture()).runs == digest("odoo:14.0")
+    await shop.check_rest()
+    await shop.check_nothing_gone()
+
+
 async def test_undo_that_fails_holds_the_instance_until_a_person_asks(shop: World) -> None:
     shop.machine.fail_next += [("database-return", ServerUnreachable("nobody answers"))] * 3
     await shop.apply(instance(image="odoo:14.0-bad-migrate"))

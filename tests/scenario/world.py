@@ -30,7 +30,7 @@ from mooring.drivers.documents import Document
 from mooring.drivers.locks import FileLocks
 from mooring.errors import MooringError
 from tests.scenario.data import Database
-from tests.scenario.machine import Machine, MachineTarget
+from tests.scenario.machine import Machine, MachineTarget, instance_of
 from tests.scenario.secrets import MemorySecrets
 from tests.support.memory_documents import MemoryDocuments
 from tests.support.sim_clock import SimClock
@@ -38,6 +38,8 @@ from tests.support.sim_target import SimCrash
 from tests.support.sim_world import SimWorld
 
 SHOP = Ref("OdooInstance", "default", "shop")
+MARK = "* "
+JOBS = {"Upgrade": "OdooUpgradeJob", "Backup": "OdooBackupJob", "Restore": "OdooRestoreJob"}
 DEFAULT_SERVER = Ref("DatabaseServer", "default", "default")
 
 
@@ -54,6 +56,11 @@ def instance(name: str = "shop", *, namespace: str = "default", **spec: Any) -> 
     return manifest("OdooInstance", name, namespace=namespace, **{"image": "odoo:14.0", **spec})
 
 
+def repository(name: str = "nas", **spec: Any) -> dict[str, Any]:
+    """A repository in a folder of the machine."""
+    return manifest("BackupRepository", name, **{"url": f"file:///srv/{name}", **spec})
+
+
 @dataclass(frozen=True)
 class Picture:
     """How an instance is at rest: what may differ between the wanted state and the one before."""
@@ -65,6 +72,8 @@ class Picture:
     cron: int
     stopped: bool
     previous: bool
+    held: bool = False
+    marks: tuple[str, ...] = ()
 
 
 class World:
@@ -80,6 +89,7 @@ class World:
         self.machine = Machine(self.sim, self.password)
         self.events: list[Event] = []
         self.target: MachineTarget | None = None
+        self.schedules = False
         self.connect()
 
     def connect(self) -> None:
@@ -119,6 +129,7 @@ class World:
             locks=FileLocks(self.locks),
             defaults=Defaults(image="odoo:14.0"),
             listener=self.events.append,
+            schedules=self.schedules,
         )
 
     # What people do
@@ -131,13 +142,20 @@ class World:
         return await accept_manifests(self.life(), load_documents(text.encode(), source="test"))
 
     async def ask(self, kind: str, *, ref: Ref = SHOP, **spec: Any) -> Ref:
-        """A verb: Stop, Start, Restart, Rollback, or Upgrade (`OdooUpgradeJob`)."""
-        if kind == "Upgrade":
-            request = build_request(ref, "OdooUpgradeJob", spec, verb="upgrade")
+        """A verb: Stop, Start, Restart, Rollback, ReleaseHold; or Upgrade, Backup, Restore, which have kinds of their own."""
+        if kind in JOBS:
+            request = build_request(ref, JOBS[kind], spec, verb=kind.lower())
         else:
             request = build_request(ref, "OdooOperation", {"type": kind, **spec}, verb=kind.lower())
         written = await accept_manifests(self.life(), [request])
         return written[0].doc.ref
+
+    async def mark(self, text: str, ref: Ref = SHOP) -> None:
+        """A user writes this very thing, so that it is known later whose data is current."""
+        (await self.current(ref)).rows.append(MARK + text)
+        files = self.machine.files(ref)
+        files.current = [*(files.current or []), MARK + text]
+        self.machine.writes.setdefault(ref, []).append(MARK + text)
 
     async def delete(self, *, ref: Ref = SHOP, purge: bool = False) -> None:
         """`mooring delete` without the waiting."""
@@ -240,6 +258,8 @@ class World:
             cron=self.running("cron", ref),
             stopped=ledger.stopped,
             previous=ledger.previous is not None,
+            held=bool(ledger.cron_held),
+            marks=tuple(one for one in (await self.current(ref)).rows if one.startswith(MARK)),
         )
 
     async def check_rest(self, ref: Ref = SHOP) -> None:
@@ -258,8 +278,32 @@ class World:
         names = self.machine.databases((await self.doc(ref)).id)
         building = [name for name, one in names.items() if one.mark and one.mark.role == "building"]
         assert not building
+        half = [key for key in files.copies if key[0] in ("building", "half")]
+        assert not half, f"left over: {half}"
+        instance_id = (await self.doc(ref)).id
+        assert not [one.name for one in self.sim.running_tasks() if instance_of(one) == instance_id]
+        if ledger.cron_held:
+            assert not self.sim.running(ref, "cron")
+        if ledger.backups.result == "Complete":
+            kept = [one.id for place in self.machine.repositories.values() for one in place.snapshots]
+            assert ledger.backups.snapshot in kept
 
     async def check_nothing_lost(self, ref: Ref = SHOP) -> None:
         """Everything that users wrote is there."""
         lost = set(self.machine.writes.get(ref, [])) - set((await self.current(ref)).rows)
         assert not lost, f"lost {sorted(lost)}"
+
+    async def check_nothing_gone(self, ref: Ref = SHOP) -> None:
+        """Everything that users wrote is there, or aside: in a database, and among the files of the same state."""
+        files = self.machine.files(ref)
+        aside = {operation: set(kept) for (_, operation), kept in files.copies.items()}
+        found: set[str] = set()
+        for one in self.machine.databases((await self.doc(ref)).id).values():
+            assert one.mark is not None
+            kept = (
+                set(files.current or []) if one.mark.role == "current" else aside.get(one.mark.operation or "", set())
+            )
+            assert set(one.rows) <= kept, f"{one.mark.role} of {one.mark.operation}: its files are another state's"
+            found |= set(one.rows)
+        gone = set(self.machine.writes.get(ref, [])) - found
+        assert not gone, f"gone {sorted(gone)}"

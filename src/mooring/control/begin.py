@@ -13,15 +13,17 @@ from mooring.control.schedules import first_seen, look_at_schedule, note_begun
 from mooring.control.services import Services
 from mooring.control.subjects import ensure_admin_password
 from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
+from mooring.domain.instance.data_outcome import not_begun
 from mooring.domain.instance.outcome import finish
 from mooring.domain.instance.repository import RepositoryAccess
-from mooring.domain.instance.snapshot import wanted_replicas
+from mooring.domain.instance.snapshot import rfc3339, wanted_replicas
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.lifecycle import output
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import Finished
+from mooring.domain.operations.backup import SCHEDULED
 from mooring.domain.operations.build import USES_REPOSITORY, Accepted
-from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_next
+from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_exclusion, decide_next
 from mooring.domain.operations.plan import PHASES, OperationType
 from mooring.errors import MooringError
 
@@ -61,9 +63,8 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         case Begin(waiting):
             operation: ops.Operation = waiting.key
             await _accept(services, work, operation, seen)
-        case Refuse(waiting, reason, brief):
-            error = {"code": "MOOR-614", "reason": reason, "brief": brief, "resolution": "Ask again later."}
-            await ops.end(services, waiting.key, "Failed", error=error)
+        case Refuse():
+            await _refuse(services, choice)
         case Create(kind, spec):
             if kind is OperationType.DELETE:
                 spec = {"purge": work.purging}
@@ -74,6 +75,27 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         case None:
             return False
     return True
+
+
+async def refuse_excluded(services: Services, work: Work) -> None:
+    """End what was asked for and is excluded by what runs; the rest waits. For a pass in which nothing may begin."""
+    running = [one.type for one in work.running if not one.stuck]
+    refused = [decide_exclusion(Asked(one, one.type), running) for one in work.due(services)]
+    for refusal in refused:
+        if refusal is not None:
+            await _refuse(services, refusal)
+    if any(refused):
+        work.operations = await ops.list_operations(services, work.doc.ref)
+
+
+async def _refuse(services: Services, refusal: Refuse) -> None:
+    error = {
+        "code": "MOOR-614",
+        "reason": refusal.reason,
+        "brief": refusal.brief,
+        "resolution": "Ask again later.",
+    }
+    await ops.end(services, refusal.asked.key, "Failed", error=error)
 
 
 async def _accept(services: Services, work: Work, operation: ops.Operation, seen: Observed) -> None:
@@ -103,6 +125,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         free_bytes=seen.free_bytes if work.access is not None and work.access.server.managed else None,
         previous=previous.operation if previous else "",
         previous_kind=previous.kind if previous else OperationType.UPGRADE,
+        initialized=work.ledger.initialized,
         generation=work.doc.generation,
     )
     try:
@@ -111,7 +134,10 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.
         failed = Finished("failed", error.to_json())
-        await save_ledger(services, work, finish(work.ledger, accepted, failed, (), generation=work.doc.generation))
+        ledger = finish(work.ledger, accepted, failed, (), generation=work.doc.generation)
+        if SCHEDULED in operation.doc.spec.get("tags", ()):
+            ledger = not_begun(ledger, rfc3339(services.clock.now()))
+        await save_ledger(services, work, ledger)
         await ops.end(services, operation, "Failed", error=error.to_json())
         return
     if operation.type is OperationType.INIT and work.subject is not None:

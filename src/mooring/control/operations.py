@@ -137,6 +137,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "previous": accepted.previous,
                 "generation": accepted.generation,
                 "previousKind": accepted.previous_kind.value,
+                "initialized": accepted.initialized,
                 "repository": dump_repository(accepted.repository) if accepted.repository else None,
             },
         }
@@ -161,6 +162,7 @@ def read_accepted(operation: Operation) -> Accepted:
         previous=value.get("previous", ""),
         generation=int(value.get("generation", 0)),
         previous_kind=OperationType(value.get("previousKind", "Upgrade")),
+        initialized=value.get("initialized", True) is True,
         repository=load_repository(value["repository"]) if value.get("repository") else None,
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control import operations as ops
-from mooring.control.begin import begin
+from mooring.control.begin import begin, refuse_excluded
 from mooring.control.conclude import Pass, conclude
 from mooring.control.errors import UnknownInstance
 from mooring.control.events import Event
@@ -77,7 +77,9 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
     # Before anything is rolled: an operation that begins now may be about to stop it all.
     idle = all(one.stuck or one.type in READS for one in work.running)
-    if idle and await begin(services, work, seen, asked=asked, intact=snapshot.data_present):
+    if not idle:
+        await refuse_excluded(services, work)
+    elif await begin(services, work, seen, asked=asked, intact=snapshot.data_present):
         await save_ledger(services, work, work.ledger)  # what a release is, is asked once
         work.operations = await ops.list_operations(services, doc.ref)
         if all(one.stuck for one in work.running):  # it was refused

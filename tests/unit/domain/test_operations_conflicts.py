@@ -31,7 +31,7 @@ ORDER = (
 )
 EXPECTED = """
             Pr In Up Ba Rs Rf Mi Sp St Rt Rb Pm Rh Ve Ne Dp De
-Provision   X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
+Provision   q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
 Init        X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
 Upgrade     q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
 Backup      q  q  q  X  q  q  q  =  =  =  q  q  q  =  q  q  q
@@ -94,7 +94,12 @@ def test_two_reads_agree_whichever_came_first() -> None:
 
 
 def test_two_that_replace_data_refuse_each_other() -> None:
-    assert {MATRIX[one, other] for one in REPLACES_DATA for other in REPLACES_DATA} == {Verdict.REFUSE}
+    replacing = REPLACES_DATA - {T.PROVISION}
+    assert {MATRIX[one, other] for one in replacing for other in REPLACES_DATA} == {Verdict.REFUSE}
+
+
+def test_what_is_asked_for_together_with_a_new_instance_waits_for_its_place() -> None:
+    assert {MATRIX[T.PROVISION, asked] for asked in OperationType} == {Verdict.QUEUE}
 
 
 @pytest.mark.parametrize("asked", OperationType, ids=str)

@@ -32,13 +32,20 @@ def backed_up(ledger: Ledger, log: Sequence[StepRecord], *, succeeded: bool) -> 
     return replace(ledger, backups=backups)
 
 
+def not_begun(ledger: Ledger, at: str) -> Ledger:
+    """The ledger after a backup that the schedule asked for could not even begin, as without its repository."""
+    return replace(ledger, backups=replace(ledger.backups, ended=at, result=FAILED))
+
+
 def let_in(ledger: Ledger, accepted: Accepted) -> Ledger:
     """The ledger when the restored data is current: what ran before can be returned to, and cron waits for a person."""
     subject = accepted.subject
     if subject is None:
         return ledger
     digest = subject.release.release.digest
-    previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE) if ledger.initialized else None
+    previous: Previous | None = None
+    if accepted.initialized:
+        previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE, ledger.cron_held)
     held = (
         f"its data came back from {accepted.spec['source']['snapshot']}" if subject.environment == "Production" else ""
     )
@@ -48,10 +55,20 @@ def let_in(ledger: Ledger, accepted: Accepted) -> Ledger:
 
 
 def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease) -> Ledger:
-    """The ledger when a rollback's data is current. Back to before an upgrade, data went back in time: cron waits."""
-    held = ""
-    if accepted.previous_kind is OperationType.UPGRADE and ledger.environment == "Production":
-        held = "its data went back to before the upgrade"
+    """The ledger when a rollback's data is current.
+
+    Where production's data went back in time cron waits: back to before an upgrade, or to before a restore whose cron ran
+    since. Where it did not run, it is as it was before the restore.
+    """
+    previous = ledger.previous
+    if previous is None or previous.operation != accepted.previous:
+        return ledger  # this was written down already
+    held = previous.cron_held
+    if ledger.environment == "Production" and not held:
+        if previous.kind is OperationType.UPGRADE:
+            held = "its data went back to before the upgrade"
+        elif not ledger.cron_held:
+            held = "its data went back to before the restore"
     return replace(ledger, runs=to.release.digest, previous=None, cron_held=held)
 
 

@@ -17,11 +17,19 @@ from mooring.domain.operations.plan import OperationType
 
 @dataclass(frozen=True)
 class Previous:
-    """What a rollback returns to: the release, the operation that kept its data aside, and that operation's type."""
+    """What a rollback returns to.
+
+    Attributes:
+        digest: of the release.
+        operation: the operation that kept its data aside.
+        kind: that operation's type.
+        cron_held: why cron was held back then; empty where it was not.
+    """
 
     digest: str
     operation: str
     kind: OperationType = OperationType.UPGRADE
+    cron_held: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,12 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
     given["backups"] = Backups(**{key: item for key, item in given.get("backups", {}).items() if key in known})
     previous = given.get("previous")
     given["previous"] = (
-        Previous(previous["digest"], previous["operation"], OperationType(previous.get("kind", "Upgrade")))
+        Previous(
+            previous["digest"],
+            previous["operation"],
+            OperationType(previous.get("kind", "Upgrade")),
+            str(previous.get("cron_held", "")),
+        )
         if previous
         else None
     )

@@ -46,6 +46,7 @@ class Accepted:
         previous_kind: its type.
         generation: of the instance's spec then; a failure is latched for it. 0 where it was not written down.
         repository: where snapshots are, for the types that need one.
+        initialized: Odoo was in the database then: there is something to return to.
     """
 
     ref: Ref
@@ -62,6 +63,7 @@ class Accepted:
     generation: int = 0
     repository: RepositoryAccess | None = None
     previous_kind: OperationType = OperationType.UPGRADE
+    initialized: bool = True
 
 
 def _subject(accepted: Accepted) -> Subject:
@@ -171,6 +173,7 @@ def _rollback(accepted: Accepted) -> Plan:
         )
     return plan_rollback(
         accepted.ref,
+        accepted.id,
         _subject(accepted),
         _target(accepted),
         upgrade_id=accepted.previous,

@@ -71,9 +71,8 @@ def decide_refusal(
     """Why `asked` cannot be carried out at all, if it cannot; `blocked` and `intact` as for `decide_next`."""
     if asked.type not in BUILDERS:
         return Refuse(asked, "NotSupported", f"{asked.type} is not carried out by this version of Mooring.")
-    if decide_start(running, asked.type) is Verdict.REFUSE:
-        others = ", ".join(running)
-        return Refuse(asked, "OperationExcluded", f"{asked.type} is refused while {others} is in progress.")
+    if (excluded := decide_exclusion(asked, running)) is not None:
+        return excluded
     if asked.type in NEEDS_DATA and not ledger.initialized and not running:
         return Refuse(asked, "NotInitialized", f"{asked.type} needs a database that Odoo has initialized.")
     if asked.type is OperationType.ROLLBACK and ledger.previous is None:
@@ -87,6 +86,13 @@ def decide_refusal(
     if asked.type is OperationType.UPGRADE and blocked:
         return Refuse(asked, "ReleaseNotAvailable", f"Upgrade cannot begin: {blocked}")
     return None
+
+
+def decide_exclusion(asked: Asked, running: Sequence[OperationType]) -> Refuse | None:
+    """Why `asked` cannot be carried out beside or after what runs, if it cannot."""
+    if decide_start(running, asked.type) is not Verdict.REFUSE:
+        return None
+    return Refuse(asked, "OperationExcluded", f"{asked.type} is refused while {', '.join(running)} is in progress.")
 
 
 def decide_next(

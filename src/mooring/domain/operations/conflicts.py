@@ -33,7 +33,8 @@ def verdict(running: OperationType, asked: OperationType) -> Verdict:
 
     - Nothing starts beside or behind a deletion; a deletion waits for what runs.
     - Two reads run side by side: a backup never stops anything.
-    - While data is replaced, reading it or replacing it again is refused: its result would be a surprise.
+    - While data is replaced, reading it or replacing it again is refused: its result would be a surprise. Making the place
+      for it replaces none: what is asked for together with a new instance comes after.
     - Everything else waits its turn.
     """
     if running is _T.DELETE:
@@ -42,7 +43,7 @@ def verdict(running: OperationType, asked: OperationType) -> Verdict:
         return Verdict.REFUSE if running is asked else Verdict.PARALLEL
     if running in READS and asked in RUNS:
         return Verdict.PARALLEL
-    if running in REPLACES_DATA and (asked in READS or asked in REPLACES_DATA):
+    if running is not _T.PROVISION and running in REPLACES_DATA and (asked in READS or asked in REPLACES_DATA):
         return Verdict.REFUSE
     return Verdict.QUEUE
 

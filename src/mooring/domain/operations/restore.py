@@ -28,7 +28,7 @@ from mooring.domain.instance.tasks import (
 from mooring.domain.model.identity import Ref
 from mooring.domain.odoo.argv import CONFIG_PATH
 from mooring.domain.operations.backup import SCRATCH
-from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Ready, RunTask, Step
+from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Ready, RunTask, Step, Take
 from mooring.domain.operations.running import MARK
 from mooring.domain.work.common import Fence
 from mooring.domain.work.copies import DatabaseDrop
@@ -128,6 +128,7 @@ def plan_restore(
         source=source,
         connection=owner_connection(subject),
     )
+    filing = data_task(subject, stem("build-filestore"), files, repository, deadline=DEADLINE)
     verify = DatabaseVerify(
         connection=owner_connection(subject),
         database=built.database,
@@ -138,8 +139,12 @@ def plan_restore(
     probe = render_probe_argv(serve, port=WEB_PORT, deadline_s=int(PROBE_DEADLINE.total_seconds()) - 60)
     swap = DatabaseSwap(connection=admin, fence=fence, instance=instance, database=database)
     swap_files = FilestoreSwap(fence=fence, instance=instance, data_dir=DATA_DIR, database=database)
-    swap_back = replace(swap, fence=back, take="previous", replaced_by=operation_id)
-    swap_files_back = replace(swap_files, fence=back, take="previous", replaced_by=operation_id)
+    swap_back = replace(
+        swap, fence=back, take="previous", replaced_by=operation_id, back_as="building", back_of=operation_id
+    )
+    swap_files_back = replace(
+        swap_files, fence=back, take="previous", replaced_by=operation_id, back_as="building", back_of=operation_id
+    )
     return Plan(
         OperationType.RESTORE,
         steps=(
@@ -153,7 +158,8 @@ def plan_restore(
             Step(
                 "build-filestore",
                 "The snapshot's files are put beside the present ones.",
-                data_task(subject, stem("build-filestore"), files, repository, deadline=DEADLINE),
+                # The same snapshot as the database's, also where a newer one has come since.
+                replace(filing, takes=(Take(("source", "snapshot"), BUILD, "snapshot"),)),
                 undo=Step(
                     "drop-built-files", "What was built is not wanted.", drop_files("drop-built-files"), attempts=3
                 ),
@@ -222,7 +228,7 @@ def plan_return(
         release: digest of the release that ran before it.
     """
     instance, database = subject.identity.instance, subject.database
-    fence = Fence(operation_id, 1)
+    fence, back = Fence(operation_id, 1), Fence(f"{operation_id}-back", 1)
     hold = Hold(web=True, cron=True, release=subject.release.release.digest, reason="it returns to what was before")
     swap = DatabaseSwap(
         connection=admin_connection(subject, admin_user),
@@ -235,6 +241,8 @@ def plan_return(
     files = FilestoreSwap(
         fence=fence, instance=instance, data_dir=DATA_DIR, database=database, take="previous", replaced_by=replaced_by
     )
+    swap_back = replace(swap, fence=back, replaced_by=operation_id, back_as="previous", back_of=replaced_by)
+    files_back = replace(files, fence=back, replaced_by=operation_id, back_as="previous", back_of=replaced_by)
     return Plan(
         OperationType.ROLLBACK,
         (
@@ -244,6 +252,13 @@ def plan_return(
                 "The database of before the restore becomes current; the present one is kept.",
                 admin_task(subject, task_stem(operation, "swap-database"), swap),
                 hold,
+                undo=Step(
+                    "swap-database-back",
+                    "The present database stays: its files could not be exchanged with it.",
+                    admin_task(subject, task_stem(operation, "swap-database-back"), swap_back),
+                    hold,
+                    attempts=3,
+                ),
                 attempts=3,
             ),
             Step(
@@ -251,9 +266,17 @@ def plan_return(
                 "The files of before the restore become current; the present ones are kept.",
                 filestore_task(subject, task_stem(operation, "swap-filestore"), files),
                 hold,
+                undo=Step(
+                    "swap-filestore-back",
+                    "The present files stay.",
+                    filestore_task(subject, task_stem(operation, "swap-filestore-back"), files_back),
+                    hold,
+                    attempts=3,
+                ),
                 attempts=3,
             ),
             Step(MARK, "The data is what it was before.", Note(), hold),
             Step("start", "Every replica answers.", Ready(replicas), Hold(release=release), deadline=READY_DEADLINE),
         ),
+        point_of_no_return=MARK,
     )

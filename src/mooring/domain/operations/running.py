@@ -12,6 +12,7 @@ from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan
 from mooring.domain.work.common import Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn
 from mooring.domain.work.filestore import FilestoreReturn
+from mooring.domain.work.restore import DatabaseSwap, FilestoreSwap
 
 ROLES = ("web", "cron")
 AWAY = Hold(web=True, cron=True, reason="it is being stopped")
@@ -67,6 +68,7 @@ def plan_restart(replicas: tuple[tuple[str, int], ...]) -> Plan:
 
 def plan_rollback(
     operation: Ref,
+    operation_id: str,
     subject: Subject,
     to: PinnedRelease,
     *,
@@ -77,6 +79,7 @@ def plan_rollback(
     """Back to the pair of before the last upgrade, by a person's word: what was written since is kept aside.
 
     Args:
+        operation_id: its own, to take back what it did.
         upgrade_id: id of the operation whose safety copies come back.
         to: the release that ran then.
     """
@@ -87,6 +90,26 @@ def plan_rollback(
         connection=admin_connection(subject, admin_user), fence=fence, instance=instance, database=database, keep=True
     )
     files_return = FilestoreReturn(fence=fence, instance=instance, data_dir=DATA_DIR, database=database, keep=True)
+    database_back = DatabaseSwap(
+        connection=admin_connection(subject, admin_user),
+        fence=Fence(f"{operation_id}-back", 1),
+        instance=instance,
+        database=database,
+        take="previous",
+        replaced_by=upgrade_id,
+        back_as="safety",
+        back_of=upgrade_id,
+    )
+    files_back = FilestoreSwap(
+        fence=database_back.fence,
+        instance=instance,
+        data_dir=DATA_DIR,
+        database=database,
+        take="previous",
+        replaced_by=upgrade_id,
+        back_as="safety",
+        back_of=upgrade_id,
+    )
     return Plan(
         OperationType.ROLLBACK,
         (
@@ -96,6 +119,13 @@ def plan_rollback(
                 "The database of before the upgrade becomes current; the present one is kept.",
                 admin_task(subject, task_stem(operation, "return-database"), database_return),
                 hold,
+                undo=Step(
+                    "database-back",
+                    "The present database stays: its files could not be exchanged with it.",
+                    admin_task(subject, task_stem(operation, "database-back"), database_back),
+                    hold,
+                    attempts=3,
+                ),
                 attempts=3,
             ),
             Step(
@@ -103,6 +133,13 @@ def plan_rollback(
                 "The files of before the upgrade become current; the present ones are kept.",
                 filestore_task(subject, task_stem(operation, "return-filestore"), files_return),
                 hold,
+                undo=Step(
+                    "filestore-back",
+                    "The present files stay.",
+                    filestore_task(subject, task_stem(operation, "filestore-back"), files_back),
+                    hold,
+                    attempts=3,
+                ),
                 attempts=3,
             ),
             Step(MARK, "The data is the earlier release's.", Note(), hold),
@@ -114,6 +151,7 @@ def plan_rollback(
                 deadline=READY_DEADLINE,
             ),
         ),
+        point_of_no_return=MARK,
     )
 
 

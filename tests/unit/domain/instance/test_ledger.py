@@ -20,6 +20,7 @@ from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
+from mooring.domain.operations.restore import LET_IN
 from mooring.domain.operations.running import MARK
 from mooring.domain.operations.upgrade import SWITCH
 from mooring.domain.work.errors import NoRoomLeft, NotEnoughSpace
@@ -44,7 +45,7 @@ ledgers = st.builds(
     stopped=st.booleans(),
     latched=counts,
     retries=counts,
-    previous=st.none() | st.builds(Previous, names, names),
+    previous=st.none() | st.builds(Previous, names, names, st.sampled_from(OperationType), names),
     done=st.lists(names, max_size=4).map(tuple),
 )
 
@@ -178,10 +179,49 @@ def test_switch_to_where_a_name_moved_pins_the_name_there() -> None:
 
 def test_rollback_returns_once_and_holds_the_release_that_was_left_back() -> None:
     before = ledger(runs=NEXT.release.digest, previous=Previous(release().release.digest, "op-0"))
-    after = note_done(before, accepted(OperationType.ROLLBACK), MARK)
+    asked = replace(accepted(OperationType.ROLLBACK), previous="op-0")
+    after = note_done(before, asked, MARK)
     assert (after.runs, after.previous) == (release().release.digest, None)
+    assert note_done(after, asked, MARK) == after
     ended = finish(after, accepted(OperationType.ROLLBACK), Finished("succeeded"), (), generation=9)
     assert ended.latched == {"Rollback": 3}
+
+
+UPGRADED = "its data went back to before the upgrade"
+RESTORED = "its data went back to before the restore"
+
+
+@pytest.mark.parametrize(
+    ("environment", "previous", "now", "held"),
+    [
+        pytest.param("Production", Previous("d", "op-0"), "", UPGRADED, id="upgrade"),
+        pytest.param("Staging", Previous("d", "op-0"), "", "", id="staging"),
+        pytest.param("Production", Previous("d", "op-0", OperationType.RESTORE), "since", "", id="restore"),
+        pytest.param("Production", Previous("d", "op-0", OperationType.RESTORE), "", RESTORED, id="cron ran since"),
+        pytest.param("Production", Previous("d", "op-0", OperationType.RESTORE, "first"), "two", "first", id="second"),
+    ],
+)
+def test_rollback_holds_cron_where_production_went_back_in_time(
+    environment: str, previous: Previous, now: str, held: str
+) -> None:
+    before = ledger(environment=environment, previous=previous, cron_held=now)
+    asked = replace(accepted(OperationType.ROLLBACK), previous="op-0", previous_kind=previous.kind)
+    after = note_done(before, asked, MARK)
+    assert after.cron_held == held
+    assert note_done(after, asked, MARK) == after
+    assert load_ledger(dump_ledger(before)) == before
+
+
+@pytest.mark.parametrize("initialized", [True, False], ids=["over data", "from nothing"])
+def test_restore_lets_in_once_and_can_be_returned_from_where_there_was_something(*, initialized: bool) -> None:
+    source = {"source": {"snapshot": "s1"}}
+    asked = replace(accepted(OperationType.RESTORE), spec=source, initialized=initialized)
+    before = ledger(initialized=initialized, cron_held="earlier")
+    after = note_done(before, asked, LET_IN)
+    assert (after.initialized, after.runs, bool(after.cron_held)) == (True, release().release.digest, True)
+    kept = Previous(before.runs, asked.id, OperationType.RESTORE, "earlier") if initialized else None
+    assert after.previous == kept
+    assert note_done(after, asked, LET_IN) == after
 
 
 @pytest.mark.parametrize(("kind", "stopped"), [(OperationType.STOP, True), (OperationType.START, False)])
