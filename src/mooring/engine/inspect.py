@@ -103,6 +103,17 @@ def _observe(document: DatabaseInspect, report: Reporter) -> DatabaseFacts:
 def _modules(session: Session) -> dict[str, ModuleFact]:
     if not is_table(session, "ir_module_module"):
         return {}
+    # A tenant's own type could bring a cast, which is code that would run with this session's rights.
+    odd = session.rows(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'public.ir_module_module'::regclass AND NOT attisdropped"
+        " AND attname IN ('name', 'state', 'latest_version') AND atttypid NOT IN ('text'::regtype, 'varchar'::regtype)",
+        doing="look at the columns of the modules",
+    )
+    if odd:
+        raise VerificationFailed(
+            f"ir_module_module is not Odoo's: its column {odd[0][0]} is no text.",
+            resolution="Look at who changed the table; nothing was read from it.",
+        )
     rows = session.rows(
         "SELECT name::text, COALESCE(state::text, ''), COALESCE(latest_version::text, '')"
         " FROM public.ir_module_module ORDER BY name",
