@@ -18,8 +18,6 @@ from mooring.domain.work.common import Fence
 from mooring.engine.neutralize import rules
 from tests.support.engine_server import Server, done, outcome, postgres, refused, start_task
 from tests.support.neutralize_world import (
-    CODE_18,
-    INSTANCE,
     NATIVE_18,
     OWNER,
     PASSWORD,
@@ -410,7 +408,3 @@ def test_outgoing_cancel_of_one_kind_leaves_the_others(server: Server, productio
 
 def test_outgoing_cancel_of_what_is_not_present_data_is_refused(server: Server, alive: str) -> None:
     refused(cancel(server, alive, RETURNED), "MOOR-420")
-
-
-def test_the_release_that_the_tests_use_is_of_this_instance() -> None:
-    assert (CODE_18.series, len(INSTANCE)) == ("18.0", 20)
