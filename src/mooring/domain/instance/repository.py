@@ -16,9 +16,10 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from mooring.domain.instance.tasks import ENGINE_USER, engine_argv, secret_file
-from mooring.domain.model.desired import File, Mount
+from mooring.domain.model.desired import Destination, File, Mount
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretKey
+from mooring.domain.repository.endpoints import decide_destination
 from mooring.domain.task import DOCUMENT_PATH, TaskSpec
 from mooring.domain.work.codec import Document
 from mooring.domain.work.repository import RepositorySettings
@@ -72,6 +73,10 @@ class RepositoryAccess:
         """The folder of the target's machine; None for an object store."""
         return self.url.removeprefix(_FILE_URL) if self.url.startswith(_FILE_URL) else None
 
+    @property
+    def _destination(self) -> Destination | None:
+        return decide_destination(self.url, endpoint=self.endpoint, region=self.region, path_style=self.path_style)
+
     def settings(self, *, cache: bool = True) -> RepositorySettings:
         """What a task's document says of it; `cache` where the task has the cache's volume."""
         return RepositorySettings(
@@ -90,8 +95,13 @@ class RepositoryAccess:
         )
 
     def grant(self, task: TaskSpec, *, cache: bool = True) -> TaskSpec:
-        """The task with what it needs to reach the repository, and nothing else of it."""
+        """The task with what it needs to reach the repository, and nothing else of it.
+
+        Of the world it is allowed the store's own host and port, where these are known by name. Where they are not, or the
+        endpoint is an address in digits, it may reach the whole world (`decide_destination` says when).
+        """
         uid, gid = task.user
+        place = self._destination
         mounts = [*task.mounts]
         if cache:
             mounts.append(Mount(CACHE_VOLUME, CACHE_DIR, uid=uid, gid=gid, mode=0o700))
@@ -102,7 +112,8 @@ class RepositoryAccess:
             files=(*task.files, *self._files(task.user)),
             mounts=tuple(mounts),
             groups=task.groups if self.folder is None or GROUP in task.groups else (*task.groups, GROUP),
-            egress=task.egress or self.folder is None,
+            egress=task.egress or (self.folder is None and place is None),
+            allow=task.allow if place is None or place in task.allow else (*task.allow, place),
         )
 
     def _files(self, user: tuple[int, int]) -> tuple[File, ...]:

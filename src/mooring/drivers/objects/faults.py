@@ -38,6 +38,8 @@ Action = Literal["read", "write", "delete", "list"]
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _TLS = re.compile(r"certificate|UnknownIssuer|InvalidContentType|CorruptMessage|HandshakeFailure|rustls", re.IGNORECASE)
+# Such as UnknownIssuer, NotValidForNameContext, ExpiredContext, CaUsedAsEndEntity: rustls' words for what is wrong with it.
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
 _NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound", "InvalidBucketName"})
 _WRONG_KEY = frozenset(
     {
@@ -132,5 +134,5 @@ def translate(error: Exception, *, place: str, key: str, action: Action) -> Exce
 
 def _cause(text: str, details: str) -> str:
     """The first line and the innermost words that say why; the rest of the debug text helps nobody."""
-    inner = [word for word in re.findall(r'"([^"]{4,120})"', text) if "://" not in word]
+    inner = [word for word in re.findall(r'"([^"]{4,120})"', text) if "://" not in word] + _CERTIFICATE.findall(text)
     return f"{details} ({'; '.join(dict.fromkeys(inner[-3:]))})" if inner else details

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from mooring.domain.repository.endpoints import AUTO, FIRST_REGION, s3_base
 from mooring.drivers.files import file_errors
 from mooring.drivers.objects.errors import StoreCredentialsMissing, StoreUrlInvalid
 from mooring.drivers.objects.folder import FolderObjects
@@ -20,7 +21,6 @@ from mooring.drivers.objects.remote import RemoteObjects
 from mooring.drivers.objects.retry import Bandwidth, RetryPolicy
 from mooring.drivers.objects.store import ObjectStore
 
-AUTO = "auto"
 ACCESS_KEY_FILE = "accessKeyId"
 SECRET_KEY_FILE = "secretAccessKey"  # noqa: S105 - the name of a file
 SERVICE_ACCOUNT_FILE = "serviceAccountKey"
@@ -124,11 +124,8 @@ _NO_RETRY: dict[str, Any] = {"max_retries": 0}
 
 def _s3(settings: StoreSettings, bucket: str, prefix: str, client: dict[str, Any]) -> Any:
 
-    region = "us-east-1" if settings.region == AUTO and settings.endpoint is None else settings.region
-    endpoint = settings.endpoint or f"https://s3.{region}.amazonaws.com"
-    if not settings.path_style:
-        scheme, _, host = endpoint.partition("://")
-        endpoint = f"{scheme}://{bucket}.{host}"
+    region = FIRST_REGION if settings.region == AUTO and settings.endpoint is None else settings.region
+    endpoint = s3_base(bucket, endpoint=settings.endpoint, region=region, path_style=settings.path_style)
     # What is named here is not taken from AWS_… variables of the environment.
     config: dict[str, Any] = {
         "endpoint": endpoint,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mooring.domain.repository import names
+from mooring.domain.repository.endpoints import default_path_style
 from mooring.domain.repository.manifest import SnapshotInstance, SnapshotManifest, SnapshotSizes, StreamRef
 from mooring.domain.work.repository import RepositorySettings
 from mooring.domain.work.restore import SnapshotChoice
@@ -41,7 +42,7 @@ def store_of(settings: RepositorySettings, *, retry: RetryPolicy | None = None) 
             url=settings.url.replace("azure://", "az://", 1),
             endpoint=settings.endpoint,
             region=settings.region,
-            path_style=settings.endpoint is not None if settings.path_style is None else settings.path_style,
+            path_style=default_path_style(endpoint=settings.endpoint, path_style=settings.path_style),
             ca_file=Path(settings.ca_file) if settings.ca_file else None,
             credentials=Path(settings.credentials_dir) if settings.credentials_dir else None,
             bandwidth=settings.bandwidth_bytes_s,
