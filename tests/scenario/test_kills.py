@@ -91,6 +91,16 @@ def _restore_fails(kind: str, *faults: MooringError) -> Act:
     return act
 
 
+def _rollback_fails(kind: str) -> Act:
+    """The task of that kind fails as often as it may."""
+
+    async def act(world: World) -> None:
+        world.machine.fail_next += [(kind, ServerUnreachable("nobody answers"))] * 3
+        await world.ask("Rollback")
+
+    return act
+
+
 def _apply(**spec: Any) -> Act:
     return lambda world: world.apply(instance(**spec))
 
@@ -122,6 +132,8 @@ STORIES: dict[str, Story] = {
         _restore_fails("database-swap", *[ServerUnreachable("nobody answers")] * 3), _backed_up, loses=True
     ),
     "second restore": Story(_restore, _restored, loses=True),
+    "rollback of a restore, swap of the files fails": Story(_rollback_fails("filestore-swap"), _restored, loses=True),
+    "rollback, files fail": Story(_rollback_fails("filestore-return"), _upgraded),
     "rollback of a restore": Story(lambda world: world.ask("Rollback"), _restored, loses=True),
     "configuration": Story(_apply(configOptions={"limit_time_real": 600})),
 }

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from mooring.domain.work.errors import ServerUnreachable
 from mooring.errors import MooringError
 from tests.scenario.machine import digest
-from tests.scenario.world import SHOP, World, instance
+from tests.scenario.world import SHOP, World, instance, repository
 
 IMAGES = (
     "odoo:14.0",
@@ -23,11 +25,14 @@ IMAGES = (
 SEEDS = [pytest.param(seed, marks=() if seed < 8 else (pytest.mark.full,)) for seed in range(60)]
 
 
-async def _act(world: World, draw: random.Random) -> str:
+VERBS = ("image", "image", "replicas", "option", "Stop", "Start", "Restart", "Upgrade", "rotate", "nothing")
+DATA_VERBS = ("Backup", "Backup", "Restore", "Restore", "Rollback", "ReleaseHold", "Stop", "Start", "Restart", "fault")
+FAULTS = ("backup", "database-restore", "filestore-restore", "probe", "database-swap", "filestore-swap")
+
+
+async def _act(world: World, draw: random.Random, verbs: Sequence[str] = VERBS) -> str:
     """One thing that a person does."""
-    what = draw.choice(
-        ["image", "image", "replicas", "option", "Stop", "Start", "Restart", "Upgrade", "rotate", "nothing"]
-    )
+    what = draw.choice(verbs)
     spec: dict[str, Any] = dict((await world.doc()).spec)
     match what:
         case "image":
@@ -46,6 +51,13 @@ async def _act(world: World, draw: random.Random) -> str:
             pass
         case "Upgrade":
             await world.ask("Upgrade", modules=["base"])
+        case "Backup":
+            await world.ask("Backup", repository="nas")
+        case "Restore":
+            await world.ask("Restore", source={"snapshot": "latest", "repository": "nas"})
+        case "fault":
+            kind = draw.choice(FAULTS)
+            world.machine.fail_next += [(kind, ServerUnreachable("nobody answers"))] * draw.randint(1, 3)
         case _:
             await world.ask(what)
     if what in ("image", "replicas", "option"):
@@ -83,5 +95,42 @@ async def test_long_life_under_kills_loses_nothing_and_comes_to_rest(shop: World
         await shop.check_nothing_lost()
         picture = await shop.picture()
         assert (picture.phase, picture.runs, picture.web) == ("Running", digest("odoo:14.0-next"), 1)
+    except (AssertionError, MooringError) as error:
+        raise AssertionError(f"{' → '.join(story)}: {error}") from error
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_long_life_of_backups_and_restores_keeps_pairs_whole_and_loses_nothing(shop: World, seed: int) -> None:
+    draw = random.Random(seed)
+    await shop.apply(repository())
+    story: list[str] = []
+    for _ in range(14):
+
+        async def live() -> None:
+            story.append(await _act(shop, draw, DATA_VERBS))
+            await shop.drive(timeout_s=draw.choice([2.0, 20.0, 4000.0]))
+
+        killed = await shop.killed(live, before=draw.choice([*range(1, 120), 10_000]))
+        story.append("killed" if killed else "went on")
+        if draw.random() < 0.2:
+            shop.sim.reboot()
+            story.append("rebooted")
+        shop.clock.advance(draw.choice([0.0, 0.5, 30.0]))
+    try:
+        for _ in range(2):
+            await shop.rest()
+        shop.machine.fail_next.clear()
+        for _ in range(2):  # what could not be taken back while everything failed is taken back now
+            await shop.retry_stuck()
+            await shop.rest()
+        await shop.check_rest()
+        await shop.check_nothing_gone()
+        for verb in ("Start", "ReleaseHold"):
+            await shop.ask(verb)
+            await shop.rest()
+        picture = await shop.picture()
+        assert (picture.phase, picture.web, picture.cron, picture.held) == ("Running", 1, 1, False)
+        await shop.check_rest()
+        await shop.check_nothing_gone()
     except (AssertionError, MooringError) as error:
         raise AssertionError(f"{' → '.join(story)}: {error}") from error
