@@ -164,7 +164,8 @@ def _facts(number: int) -> OdooFacts:
         health_path="/web/health" if number >= 15 else None,  # 14.0 answers 404 (tried); addons/web of 15.0 has it
         evented_port_option="gevent_port" if websocket else "longpolling_port",
         evented_route="/websocket" if websocket else "/longpolling",
-        cron_listens=number >= 15,  # odoo/service/server.py: 14.0 sleeps (tried); ir.cron.trigger and LISTEN came with 15.0
+        # odoo/service/server.py: 14.0 sleeps (tried); ir.cron.trigger and LISTEN came with 15.0
+        cron_listens=number >= 15,
         has_neutralize=number >= 16,  # odoo/cli of 14.0 has none (tried); neutralize.py came with 16.0
         demo_on=("--with-demo",) if new_cli else (),
         demo_off=() if new_cli else ("--without-demo=all",),
