@@ -441,3 +441,50 @@ async def test_instance_whose_manifest_says_delete_goes_with_its_data(world: Wor
     await world.delete()
     assert (await world.drive()).gone
     assert not [name for name in world.sim.volumes if name.startswith("shop")]
+
+
+MAIN = manifest("DatabaseServer", "main", default=True, managed={})
+SPARE = manifest("DatabaseServer", "spare", default=True, managed={})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param([MAIN], [SPARE], id="one after the other"),
+        pytest.param([MAIN, manifest("DatabaseServer", "spare", managed={})], [SPARE], id="a change"),
+        pytest.param([instance()], [MAIN], id="beside the one that Mooring made"),
+    ],
+)
+async def test_second_default_server_of_a_namespace_is_refused(
+    world: World, first: list[Data], second: list[Data]
+) -> None:
+    await world.bring_up(*first)
+    said = await refuse(world, SharedResource, *second)
+    other = "default" if first[0]["kind"] == "OdooInstance" else "main"
+    assert f"DatabaseServer {second[0]['metadata']['name']} and DatabaseServer {other}" in said
+    assert "default: true" in said
+
+
+async def test_two_default_servers_of_one_file_are_refused(world: World) -> None:
+    before = await everything(world)
+    with pytest.raises(ManifestError, match="default server") as caught:
+        await world.apply(MAIN, SPARE)
+    assert [one.path for one in caught.value.faults] == ["spec.default"]
+    assert await everything(world) == before
+
+
+async def test_default_server_changes_hands_in_one_file_and_each_namespace_has_its_own(world: World) -> None:
+    await world.apply(MAIN)
+    await world.apply(manifest("DatabaseServer", "spare", namespace="other", default=True, managed={}))
+    await world.apply(SPARE, manifest("DatabaseServer", "main", managed={}))
+    found = {str(one.ref): one.spec.get("default") for one in await world.documents.list("DatabaseServer")}
+    assert found == {
+        "DatabaseServer main": None,
+        "DatabaseServer spare": True,
+        "DatabaseServer other/spare": True,
+    }
+
+
+async def test_default_server_that_is_applied_again_is_no_second_one(world: World) -> None:
+    await world.apply(MAIN)
+    assert [one.change for one in await world.apply(MAIN)] == ["unchanged"]

@@ -66,7 +66,10 @@ async def test_default_server_is_made_once_although_two_instances_ask_at_the_sam
 async def test_another_default_server_is_for_new_instances_and_moves_none(world: World) -> None:
     await world.bring_up()
     rows = (await world.current()).rows
-    await world.apply(manifest("DatabaseServer", "another", default=True, managed={"version": 16}))
+    await world.apply(
+        manifest("DatabaseServer", "another", default=True, managed={"version": 16}),
+        manifest("DatabaseServer", "default", managed={}),
+    )
     assert await world.rest() is None
     await world.check_rest()
     assert (await world.current()).rows is rows

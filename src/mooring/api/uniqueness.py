@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What two documents of one file must not share: a name, a host, a published port, a database.
+"""What two documents of one file must not share: a name, a host, a published port, a database, the place of a default server.
 
 Works on what was written, so that clashes are reported together with all other faults of the file. Across files and
 against what already runs, `domain` decides. Called by `mooring.api.loader`.
@@ -43,6 +43,8 @@ def _claims(root: Node) -> Iterator[_Claim]:
     namespace = "default" if namespace is None else namespace
     if isinstance(name, str) and isinstance(namespace, str):
         yield ("document", kind, namespace, name), ("metadata", "name"), "this kind and name"
+    if kind == "DatabaseServer" and _at(root, "spec", "default") is True:
+        yield ("default", str(namespace)), ("spec", "default"), "the place of the namespace's default server"
     if kind == "OdooInstance":
         yield from _instance_claims(root, namespace)
 

@@ -11,7 +11,8 @@ from mooring.api.instance import OdooInstance, OdooInstanceSpec
 from mooring.api.jobs import OdooUpgradeJob
 from mooring.api.meta import Resource
 from mooring.api.operation import OdooOperation
-from mooring.api.server import DatabaseServer, DatabaseServerSpec
+from mooring.api.server import DatabaseServer
+from mooring.control.accept_servers import find_second_defaults, find_server_changes
 from mooring.control.errors import (
     FieldUnsupported,
     ForeignData,
@@ -64,7 +65,7 @@ async def accept_manifests(
     Raises:
         FieldUnsupported: fields that nobody honours.
         ImmutableField: changes that cannot be made.
-        SharedResource: two instances would use one host, port or database.
+        SharedResource: two instances would use one host, port or database, or a namespace would have two default servers.
         ForeignData: retained volumes of that name belong to another installation.
         UnknownInstance: an operation for an instance that does not exist.
         SeveralErrors: more than one of these, or of what `find_uncarriable` finds.
@@ -75,6 +76,7 @@ async def accept_manifests(
         _refuse_unsupported(services, manifests),
         _refuse_immutable(services, manifests),
         _refuse_clashes(services, instances),
+        _refuse_second_default(services, manifests),
         _refuse_orphans(services, manifests),
         _refuse_other_release(services, manifests),
     ):
@@ -150,25 +152,21 @@ async def _refuse_immutable(services: Services, manifests: Sequence[Resource]) -
                     for text in find_immutable(old, one.spec, environment=ledger.environment, database=ledger.database)
                 ]
         elif isinstance(one, DatabaseServer):
-            sentences += [f"{ref}: {text}" for text in _server_changes(existing, one.spec)]
+            sentences += [f"{ref}: {text}" for text in find_server_changes(existing, one.spec)]
         elif one.kind in ALL_KINDS and dict(existing.spec) != spec_of(one):
             sentences.append(f"{ref}: an operation cannot be changed once it is accepted.")
     _raise(ImmutableField, sentences)
 
 
-def _server_changes(existing: Document, new: DatabaseServerSpec) -> list[str]:
-    old = DatabaseServerSpec.model_validate(existing.spec)
-    sentences: list[str] = []
-    if existing.meta.get("owner"):
-        sentences.append(f"it belongs to {existing.meta['owner']}; change that instance's spec.database.managed.")
-    if (old.managed is None) != (new.managed is None):
-        sentences.append("spec.managed: a server cannot become one that others run, nor the other way round.")
-    if old.managed is not None and new.managed is not None:
-        if old.managed.version != new.managed.version:
-            sentences.append(f"spec.managed.version is {old.managed.version}: a server is not upgraded in place.")
-        if new.managed.storage_size.bytes < old.managed.storage_size.bytes:
-            sentences.append("spec.managed.storageSize cannot shrink.")
-    return sentences
+async def _refuse_second_default(services: Services, manifests: Sequence[Resource]) -> None:
+    sentences = await find_second_defaults(services, manifests)
+    if sentences:
+        raise SharedResource(
+            sentences[0],
+            details="\n".join(sentences[1:]),
+            resolution="Take `default: true` out of one of them. To change the default, apply both manifests in one file; "
+            "instances that have data stay on the server that holds it.",
+        )
 
 
 async def _refuse_clashes(services: Services, instances: Sequence[OdooInstance]) -> None:

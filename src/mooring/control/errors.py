@@ -38,7 +38,7 @@ class ImmutableField(UsageError):
 
 
 class SharedResource(ConflictError):
-    """Two instances would use one host, one port or one database."""
+    """Two instances would use one host, one port or one database, or two servers be the default of one namespace."""
 
     code = "MOOR-604"
     reason = "SharedResource"
