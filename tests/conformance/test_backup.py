@@ -37,6 +37,7 @@ def vault(world: World, tmp_path_factory: pytest.TempPathFactory) -> str:
 def back_up(instance: Instance) -> Mapping[str, Any]:
     """A backup; its result."""
     instance.ask("OdooBackupJob", repository=REPOSITORY)
+    assert instance.operations("Backup")[-1][1] == "Succeeded", instance.failure("Backup")
     (*_, last) = instance.results("Backup", BACK_UP)
     return last
 

@@ -236,6 +236,12 @@ class Instance:
         found = self.world.run(lambda services: list_operations(services, self.ref))
         return [(one.type.value, one.phase) for one in found if kind in ("", one.type.value)]
 
+    def failure(self, kind: str) -> Mapping[str, Any]:
+        """The error of its last operation of this type."""
+        found = self.world.run(lambda services: list_operations(services, self.ref))
+        last = [one for one in found if one.type.value == kind][-1]
+        return dict(last.doc.status.get("error") or {})
+
     def results(self, kind: str, step: str) -> list[Mapping[str, Any]]:
         """What this step of its operations of this type gave, oldest first."""
         found = self.world.run(lambda services: list_operations(services, self.ref))

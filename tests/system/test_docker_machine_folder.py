@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mooring.domain.model.desired import Mount
+from mooring.drivers.docker.find import EngineAddress
 from tests.contract.target_bench import DockerBench, docker_address, ended, task
 
 pytestmark = pytest.mark.real
@@ -17,9 +19,15 @@ GROUP = 65532
 PATH = "/srv/mooring/repository"
 
 
-@pytest.fixture
-async def bench() -> AsyncIterator[DockerBench]:
-    made = DockerBench(docker_address())
+@pytest.fixture(params=["docker", "podman"])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[DockerBench]:
+    address = docker_address()
+    if request.param == "podman":
+        host = os.environ.get("MOORING_PODMAN_HOST", "")
+        if not host:
+            pytest.skip("MOORING_PODMAN_HOST names no engine (testbed/with.sh podman -- … does)")
+        address = EngineAddress(host)
+    made = DockerBench(address)
     try:
         yield made
     finally:

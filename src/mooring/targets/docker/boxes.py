@@ -284,8 +284,10 @@ def ensure_box(engine: Engine, box: Box, options: DockerOptions, fill: Fill) -> 
 
 def _own(engine: Engine, name: str, mount: BoxMount) -> None:
     path = PurePosixPath(mount.path)
-    entry = Entry(path.name, None, mount.uid, mount.gid, mount.mode)
-    engine.upload(name, str(path.parent), render_archive([entry]))
+    # Podman finds a folder of the machine only from within, Docker a volume only from above.
+    within = mount.machine and engine.podman
+    entry = Entry("." if within else path.name, None, mount.uid, mount.gid, mount.mode)
+    engine.upload(name, str(path if within else path.parent), render_archive([entry]))
 
 
 def _upload(engine: Engine, box: Box, contents: Mapping[str, tuple[File, bytes]]) -> None:
