@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from mooring.control.errors import OperationFailed
 from mooring.control.operations import Operation, request_cancel
 from mooring.control.reconcile import reconcile
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.plan import OperationType
-from mooring.domain.work.backup_errors import DumpFailed
+from mooring.domain.work.backup_errors import DumpFailed, RestoreFailed
 from mooring.domain.work.errors import ServerUnreachable
 from mooring.errors import MooringError
 from tests.scenario.data import Database
@@ -402,6 +403,37 @@ async def test_restore_asked_for_with_the_instance_comes_instead_of_init(world: 
     asked = await world.ask("Rollback")
     await world.rest()
     assert await ended(world, asked) == ("Failed", "NothingToReturnTo")
+
+
+async def test_restore_from_nothing_that_fails_is_said_and_no_empty_odoo_comes_in_its_place(world: World) -> None:
+    await _nothing(world)
+    world.machine.fail_next.append(("database-restore", RestoreFailed("no")))
+    began = world.clock.monotonic()
+    for _ in range(2):
+        error = await world.rest()
+        assert isinstance(error, OperationFailed)
+        assert "Restore" in str(error)
+    await world.passes(20, step_s=60)
+    assert world.clock.monotonic() - began < 1500
+    kinds = sorted((one.type.value, one.phase) for one in await world.operations())
+    assert kinds == [("Provision", "Succeeded"), ("Restore", "Failed")]
+    assert world.running("web") == 0
+    assert await world.condition("Stalled") == ("True", "OperationFailed")
+    again = await restore(world)
+    assert await world.rest() is None
+    assert await ended(world, again) == ("Succeeded", "")
+    assert await marks(world) == ["kept"]
+    await world.check_rest()
+
+
+async def test_person_may_initialize_after_a_restore_from_nothing_that_failed(world: World) -> None:
+    await _nothing(world)
+    world.machine.fail_next.append(("database-restore", RestoreFailed("no")))
+    assert await world.rest() is not None
+    await world.ask("Init")
+    assert await world.rest() is None
+    assert await world.phase() == "Running"
+    await world.check_rest()
 
 
 @pytest.mark.parametrize("part", [pytest.param(one, marks=() if one == 0 else (pytest.mark.full,)) for one in range(4)])

@@ -39,7 +39,7 @@ from tests.support.sim_world import SimWorld
 
 SHOP = Ref("OdooInstance", "default", "shop")
 MARK = "* "
-JOBS = {"Upgrade": "OdooUpgradeJob", "Backup": "OdooBackupJob", "Restore": "OdooRestoreJob"}
+JOBS = {"Init": "OdooInitJob", "Upgrade": "OdooUpgradeJob", "Backup": "OdooBackupJob", "Restore": "OdooRestoreJob"}
 DEFAULT_SERVER = Ref("DatabaseServer", "default", "default")
 
 
@@ -142,7 +142,7 @@ class World:
         return await accept_manifests(self.life(), load_documents(text.encode(), source="test"))
 
     async def ask(self, kind: str, *, ref: Ref = SHOP, **spec: Any) -> Ref:
-        """A verb: Stop, Start, Restart, Rollback, ReleaseHold; or Upgrade, Backup, Restore, which have kinds of their own."""
+        """A verb: Stop, Start, Restart, Rollback, ReleaseHold; or one that has a kind of its own."""
         if kind in JOBS:
             request = build_request(ref, JOBS[kind], spec, verb=kind.lower())
         else:

@@ -25,7 +25,7 @@ from mooring.domain.instance.status import describe_database, render_previous, r
 from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import RESTARTS_THAT_FAIL
-from mooring.domain.operations.choose import is_held_back
+from mooring.domain.operations.choose import is_held_back, lacks_restore
 from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.errors import ReplicaDies
 from mooring.domain.operations.plan import PHASES, OperationType
@@ -133,7 +133,7 @@ def _judge(
             return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=error)
     elif work.problem is not None and idle and not pending:
         return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=work.problem)
-    elif error is not None and idle and (stuck or is_settled(state, snapshot) or not work.ledger.provisioned):
+    elif error is not None and idle and (stuck or is_settled(state, snapshot) or _has_no_data(work.ledger)):
         return Pass(state, phase, settled=True, requeue_s=_later(services, work), error=error)
     elif idle and not pending and not settled and (dying := _dying(seen)) is not None:
         return Pass(state, phase, settled=True, requeue_s=PROBLEM_S, error=dying)
@@ -142,6 +142,11 @@ def _judge(
     if busy:
         return Pass(state, phase, settled=False, requeue_s=MOVING_S if wait_s is None else wait_s)
     return Pass(state, phase, settled=False, requeue_s=MOVING_S if pending else STARTING_S)
+
+
+def _has_no_data(ledger: Ledger) -> bool:
+    """Whether it waits for a person: neither its place nor a restore could be had."""
+    return not ledger.provisioned or lacks_restore(ledger)
 
 
 def _dying(seen: Observed) -> ReplicaDies | None:
@@ -157,6 +162,8 @@ def _trouble(work: Work) -> Trouble | None:
     """A stuck operation before a problem: nothing else begins until a person has decided about it."""
     stuck = next((one for one in work.running if one.stuck), None)
     error = _operation_error(OperationStuck, stuck) if stuck is not None else work.problem
+    if error is None and lacks_restore(work.ledger) and not work.running:
+        error = final_error(work.ledger, work.operations, generation=work.doc.generation, deleting=work.deleting)
     return None if error is None else trouble_of(error)
 
 
@@ -190,16 +197,25 @@ def final_error(
     stuck = next((one for one in operations if one.stuck and not one.ended), None)
     if stuck is not None and not deleting:
         return _operation_error(OperationStuck, stuck)
-    for kind in (OperationType.DELETE, OperationType.PROVISION, OperationType.INIT, OperationType.UPGRADE):
+    for kind in (
+        OperationType.DELETE,
+        OperationType.PROVISION,
+        OperationType.RESTORE,
+        OperationType.INIT,
+        OperationType.UPGRADE,
+    ):
         last = next((one for one in reversed(operations) if one.ended and one.type is kind), None)
         match kind:
             case OperationType.DELETE:
                 matters = deleting
             case OperationType.PROVISION:
                 matters = not ledger.provisioned and not deleting
+            case OperationType.RESTORE:
+                matters = lacks_restore(ledger) and not deleting
             case _:
                 matters = ledger.latched.get(kind.value) == generation and not deleting
-        if matters and last is not None and last.phase == "Failed":
+        cancelled = kind is OperationType.RESTORE and last is not None and last.phase == "Cancelled"
+        if matters and last is not None and (last.phase == "Failed" or cancelled):
             return _operation_error(OperationFailed, last)
     return None
 

@@ -160,7 +160,7 @@ def decide_next(
         return Create(OperationType.PROVISION, {"returning": True} if ledger.runs else {})
     if provisionable and ledger.initialized and rotated and not output.operation:
         return Create(OperationType.PROVISION)
-    if output.operation == OperationType.INIT and ledger.provisioned == place:
+    if output.operation == OperationType.INIT and ledger.provisioned == place and not lacks_restore(ledger):
         return Create(OperationType.INIT)
     latched = is_held_back(ledger, generation)
     if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
@@ -168,6 +168,11 @@ def decide_next(
     if backup_due is not None and ledger.initialized and provisionable:
         return Create(OperationType.BACKUP, dict(backup_due))
     return None
+
+
+def lacks_restore(ledger: Ledger) -> bool:
+    """Whether it was to get its data by a restore, and that failed: an empty Odoo in its place would be a surprise."""
+    return not ledger.initialized and ledger.retries.get(OperationType.RESTORE.value, 0) > 0
 
 
 def is_held_back(ledger: Ledger, generation: int) -> bool:
