@@ -200,12 +200,12 @@ def test_backup_pauses_the_dump_while_the_store_is_slow(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world(server, tmp_path)
-    for number in range(6):
+    for number in range(30):  # many small ones: what is written between two looks is little beside the whole
         server.query(
-            f"CREATE TABLE wide{number} AS SELECT repeat(md5(n::text), 30) t FROM generate_series(1, 8000) n",
+            f"CREATE TABLE wide{number} AS SELECT repeat(md5(n::text), 30) t FROM generate_series(1, 2000) n",
             database=world.name, user=world.name, password=PASSWORD,
         )  # fmt: skip
-    SlowStore(monkeypatch, bytes_s=15e6)
+    SlowStore(monkeypatch, bytes_s=10e6)
     monkeypatch.setattr(dump_module, "_SPARE_BYTES", 0)
     monkeypatch.setattr(dump_module, "_LOOK_S", 0.01)
     takers: list[Taker] = []
