@@ -21,7 +21,7 @@ from mooring.control.adopt import INSTANCE, PROCESSES, SERVER, unfinished
 from mooring.control.probes import ask
 from mooring.control.releases import check_version
 from mooring.control.services import Services
-from mooring.control.subjects import environment_of
+from mooring.domain.instance.environment import environment_of
 from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.memory import load_memory, revive_ledger
 from mooring.domain.instance.subject import PinnedRelease

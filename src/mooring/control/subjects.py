@@ -11,6 +11,7 @@ from mooring.control.errors import AddonsMissing
 from mooring.control.servers import Access, describe_access, secret_ref
 from mooring.control.services import Services, ensure_passwords
 from mooring.domain.instance.conf import render_odoo_conf
+from mooring.domain.instance.environment import environment_of
 from mooring.domain.instance.ledger import Ledger
 from mooring.domain.instance.subject import ADDONS_DIR, PinnedRelease, Subject
 from mooring.domain.instance.tasks import generated_secret
@@ -117,13 +118,6 @@ async def describe_subject(
     found = await describe_access(services, ref, spec, server)
     subject = await build_subject(services, ref, identity, spec, ledger, release, found)
     return subject, render_odoo_conf(subject, "web").warnings
-
-
-def environment_of(spec: OdooInstanceSpec) -> str:
-    """What the spec says, before it is settled."""
-    if spec.environment is not None:
-        return spec.environment.value
-    return "Staging" if spec.staging_of is not None else "Production"
 
 
 def _folders(spec: OdooInstanceSpec) -> tuple[Folder, ...]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from mooring.api.instance import OdooInstanceSpec
+from mooring.domain.instance.environment import mail_sink
 from mooring.domain.instance.subject import ADDONS_DIR, DATA_DIR, Subject
 from mooring.domain.model.desired import File
 from mooring.domain.model.secret import SecretKey
@@ -91,7 +92,8 @@ def render_odoo_conf(subject: Subject, role: Role) -> ConfText:
             ),
             addons=addon_paths(subject),
             data_dir=DATA_DIR,
-            environment="Staging" if subject.environment == "Staging" else "Production",
+            environment="Staging" if subject.staging else "Production",
+            mail_sink=mail_sink(subject),
             demo=spec.init.demo,
             options=spec.config_options,
         )

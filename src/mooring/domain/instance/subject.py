@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from mooring.api.enums import Environment
 from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.model.desired import Folder
 from mooring.domain.model.identity import Identity, Ref, child
@@ -23,6 +24,8 @@ from mooring.domain.work.common import SslMode
 
 DATA_DIR = "/var/lib/odoo"
 ADDONS_DIR = "/mnt/mooring-addons"
+MAIL = "mail"
+MAIL_PORT = 1025
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,16 @@ class Subject:
     def web_host(self) -> str:
         """Name under which the instance's own network knows its web replicas."""
         return child(self.ref, "web")
+
+    @property
+    def staging(self) -> bool:
+        """Whether it is Staging, as settled: neutral data, no network out, mail caught."""
+        return self.environment == Environment.STAGING
+
+    @property
+    def mail_host(self) -> str:
+        """Name under which the instance's own network knows the mail sink of a Staging instance."""
+        return child(self.ref, MAIL)
 
 
 @cache
