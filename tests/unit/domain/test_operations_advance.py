@@ -13,7 +13,7 @@ import pytest
 from mooring.domain.model.observed import Observed, Replica, WorkloadSeen
 from mooring.domain.operations.advance import Cancel, Finished, Purge, Record, Seen, Start, Wait, advance, hold
 from mooring.domain.operations.journal import StepRecord
-from mooring.domain.operations.plan import NO_HOLD, Gone, Hold, Plan, Ready, RemoveVolumes, Step
+from mooring.domain.operations.plan import NO_HOLD, Gone, Hold, Plan, Ready, RemoveVolumes, Step, When
 from mooring.domain.task import TaskState
 
 from .operation_world import SHOP, START, World, note, plan, run, step, task
@@ -36,6 +36,35 @@ def test_advance_result_of_a_task_is_recorded() -> None:
 def test_advance_empty_plan_succeeds_at_once() -> None:
     end, world = run(plan())
     assert (end, world.log) == (Finished("succeeded"), [])
+
+
+@pytest.mark.parametrize(
+    ("key", "tasks"),
+    [
+        pytest.param("of", ["look-1", "copy-1", "sweep-1"], id="there is something"),
+        pytest.param("nothing", ["look-1"], id="there is nothing"),
+    ],
+)
+def test_advance_steps_that_a_result_leaves_out_are_passed_over(key: str, tasks: list[str]) -> None:
+    when = When("look", key)
+    end, world = run(
+        plan(
+            step("look"),
+            replace(step("copy", undo=True), when=when),
+            replace(note("switch"), when=when),
+            cleanup=(replace(step("sweep"), when=when),),
+            no_return="switch",
+        )
+    )
+    assert end == Finished("succeeded")
+    assert world.started() == tasks
+
+
+def test_advance_cancel_passes_over_steps_that_are_left_out() -> None:
+    chosen = plan(step("look"), replace(step("copy"), when=When("look", "nothing")), step("last"))
+    _, world = run(chosen, cancel_at=4)
+    assert "copy" not in {record.step for record in world.log}
+    assert world.log[-1].state == "failed"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mooring.domain.operations.plan import NO_HOLD, Hold, RunTask, Take
+from mooring.domain.operations.plan import NO_HOLD, Hold, Option, RunTask, Take, When
 from mooring.domain.task import DOCUMENT_PATH
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop
@@ -58,3 +58,29 @@ def test_document_takes_what_an_earlier_step_gave() -> None:
     (file,) = action.attempt(1, {"build": {"snapshot": "abc"}}).files
     assert json.loads(str(file.parts[0]))["operation"] == "abc"
     assert action.name(1) == action.attempt(1, {"build": {"snapshot": "abc"}}).name
+
+
+@pytest.mark.parametrize(
+    ("result", "argv"),
+    [
+        pytest.param({"update": ["sale", "stock"]}, ("true", "--update=sale,stock"), id="words"),
+        pytest.param({"update": []}, ("true",), id="none"),
+    ],
+)
+def test_command_takes_the_words_that_an_earlier_step_gave(result: dict[str, list[str]], argv: tuple[str, ...]) -> None:
+    action = RunTask(task("migrate").task, options=(Option("--update", "hash", "update"),))
+    assert action.attempt(1, {"hash": result}).argv == argv
+
+
+@pytest.mark.parametrize(
+    ("results", "left_out"),
+    [
+        pytest.param({}, False, id="not known yet"),
+        pytest.param({"look": {"changed": ["sale"]}}, False, id="something"),
+        pytest.param({"look": {"changed": []}}, True, id="nothing"),
+        pytest.param({"look": {}}, True, id="no such key"),
+        pytest.param({"look": None}, True, id="no result"),
+    ],
+)
+def test_step_is_left_out_where_an_earlier_result_has_nothing(results: dict[str, object], *, left_out: bool) -> None:
+    assert When("look", "changed").left_out(results) is left_out

@@ -168,7 +168,7 @@ def advance(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
         return _undo(plan, log, seen, now)
     if (seen.cancelled or seen.overdue) and not _past_return(plan, log) and not _forward_done(plan, log):
         return _cancel(plan, log, seen, now)
-    for step in plan.steps:
+    for step in _chosen(plan.steps, log):
         last = _last_record(log, step.name, _FORWARD)
         if last is not None and last.state == "done":
             continue
@@ -187,7 +187,7 @@ _BACKWARD: frozenset[RecordState] = frozenset({"undoing", "undone", "undo-failed
 
 
 def _cancel(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
-    step = next(step for step in plan.steps if _last(log, step.name, _FORWARD) != "done")
+    step = next(step for step in _chosen(plan.steps, log) if _last(log, step.name, _FORWARD) != "done")
     last = _last_record(log, step.name, _FORWARD)
     if last is not None and last.state == "intended" and last.task:
         state = seen.tasks.get(last.task, TaskState("absent"))
@@ -218,7 +218,7 @@ def _undo(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> M
 
 def _clean_up(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
     failed = _failure(plan, log) is not None
-    for step in plan.cleanup:
+    for step in _chosen(plan.cleanup, log):
         if failed and step.after_success:
             continue
         last = _last_record(log, step.name, _FORWARD)
@@ -254,7 +254,7 @@ def _carry_out(
 
     match step.action:
         case RunTask():
-            named = step.action.attempt(last.attempt, {one.step: one.result for one in log if one.state == "done"})
+            named = step.action.attempt(last.attempt, _results(log))
             state = seen.tasks.get(named.name, TaskState("absent"))
             match state.phase:
                 case "absent":
@@ -341,7 +341,17 @@ def _past_return(plan: Plan, log: Sequence[StepRecord]) -> bool:
 
 
 def _forward_done(plan: Plan, log: Sequence[StepRecord]) -> bool:
-    return all(_last(log, step.name, _FORWARD) == "done" for step in plan.steps)
+    return all(_last(log, step.name, _FORWARD) == "done" for step in _chosen(plan.steps, log))
+
+
+def _results(log: Sequence[StepRecord]) -> dict[str, Any]:
+    return {one.step: one.result for one in log if one.state == "done"}
+
+
+def _chosen(steps: Sequence[Step], log: Sequence[StepRecord]) -> list[Step]:
+    """The steps without those that an earlier one's result leaves out; those that are not decided yet are in it."""
+    results = _results(log)
+    return [step for step in steps if step.when is None or not step.when.left_out(results)]
 
 
 def _last_record(log: Sequence[StepRecord], name: str, states: frozenset[RecordState]) -> StepRecord | None:

@@ -103,18 +103,35 @@ class Take:
 
 
 @dataclass(frozen=True)
+class Option:
+    """An option of a command whose words an earlier step's result decides; left out where there are none.
+
+    Attributes:
+        name: such as `--update`.
+        step: the earlier step.
+        key: of its result; a list of words, written behind one another with commas.
+    """
+
+    name: str
+    step: str
+    key: str
+
+
+@dataclass(frozen=True)
 class RunTask:
     """Run a task to its end.
 
     Attributes:
         task: everything but the attempt; `task.name` is a stem.
-        document: the engine's document without its attempt; None for a task of another runtime.
+        document: what it reads, without its attempt; None for a task that reads none.
         takes: fields of the document that earlier steps decide.
+        options: the end of its command that earlier steps decide.
     """
 
     task: TaskSpec
     document: Document | None = None
     takes: tuple[Take, ...] = ()
+    options: tuple[Option, ...] = ()
 
     def name(self, number: int) -> str:
         """The name of this attempt's task."""
@@ -129,7 +146,9 @@ class RunTask:
         Raises:
             KeyError: a step that it takes from gave no such result.
         """
-        task = replace(self.task, name=self.name(number), fence=number)
+        given = ((option.name, results[option.step][option.key]) for option in self.options)
+        argv = (*self.task.argv, *(f"{name}={','.join(map(str, words))}" for name, words in given if words))
+        task = replace(self.task, name=self.name(number), fence=number, argv=argv)
         if self.document is None:
             return task
         value = self.document.to_json()
@@ -173,6 +192,26 @@ Action = RunTask | Gone | Ready | RemoveVolumes | Note
 
 
 @dataclass(frozen=True)
+class When:
+    """Whether a step is carried out at all: only where an earlier step's result has something under a key.
+
+    Attributes:
+        step: the earlier step; never one that may be left out itself.
+        key: of its result.
+    """
+
+    step: str
+    key: str
+
+    def left_out(self, results: Mapping[str, Any]) -> bool:
+        """Whether it is known that the step is not carried out; `results` are those of the steps that are done."""
+        if self.step not in results:
+            return False
+        found = results[self.step]
+        return not (isinstance(found, Mapping) and found.get(self.key))
+
+
+@dataclass(frozen=True)
 class Step:
     """The smallest resumable part of an operation.
 
@@ -185,6 +224,7 @@ class Step:
         attempts: how often a failed task may be tried.
         deadline: for barriers; a task has its own.
         after_success: of a cleanup: left out where the operation failed.
+        when: left out where this says so; None is always carried out.
     """
 
     name: str
@@ -195,6 +235,7 @@ class Step:
     attempts: int = 1
     deadline: timedelta = timedelta(minutes=10)
     after_success: bool = False
+    when: When | None = None
 
 
 @dataclass(frozen=True)
