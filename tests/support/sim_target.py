@@ -33,7 +33,7 @@ from mooring.domain.model.observed import (
     VolumeSeen,
     WorkloadSeen,
 )
-from mooring.domain.model.release import Release, ResolvedRelease
+from mooring.domain.model.release import ENGINE_RELEASE, Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, version_name
 from mooring.domain.task import TaskSpec, TaskState, tail
 from mooring.targets.base import Capabilities, SecretReader
@@ -528,7 +528,8 @@ class SimTarget:
         for ref, identity in sorted(keys, key=lambda key: (key[0], key[1].instance)):
             boxes = [box for box in self.world.containers.values() if (box.ref, box.identity) == (ref, identity)]
             volumes = [item for item in self.world.volumes.values() if (item.ref, item.identity) == (ref, identity)]
-            release = next((box.workload.image for box in sorted(boxes, key=lambda box: box.role != "web")), None)
+            images = [box.workload.image for box in sorted(boxes, key=lambda box: box.role != "web")]
+            release = next((image for image in images if image != ENGINE_RELEASE), None)
             roles = tuple(sorted({box.role for box in boxes}))
             slots = [key for box in boxes for file in box.workload.files for key in file.secrets()]
             kept = self.world.memories.get(ref)

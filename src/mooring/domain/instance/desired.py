@@ -8,19 +8,31 @@ from dataclasses import replace
 from mooring.api.instance_network import TlsSpec
 from mooring.domain.instance.conf import EVENTED_PORT, WEB_PORT, decide_instance_sizing, odoo_conf_file
 from mooring.domain.instance.status import without_secrets
-from mooring.domain.instance.subject import DATA_DIR, Subject
+from mooring.domain.instance.subject import DATA_DIR, MAIL, MAIL_PORT, Subject
 from mooring.domain.instance.tasks import (
     addon_mounts,
     certificate_for_odoo,
-    destinations,
     filestore_mount,
     links,
     odoo_env,
+    reachable,
 )
 from mooring.domain.lifecycle import Output
+from mooring.domain.mailsink import (
+    MAIL_FOLDER,
+    SINK_ARGV,
+    SINK_MEMORY_BYTES,
+    SINK_PATH,
+    SINK_USER,
+    VOLUME_BYTES,
+    SinkDocument,
+    dump_sink,
+)
 from mooring.domain.model.desired import (
     Desired,
     Endpoint,
+    File,
+    Mount,
     Policy,
     Probe,
     Resources,
@@ -30,6 +42,7 @@ from mooring.domain.model.desired import (
     Volume,
     Workload,
 )
+from mooring.domain.model.release import ENGINE_RELEASE
 from mooring.domain.model.secret import SecretRef
 from mooring.domain.odoo.argv import argv_serve
 from mooring.domain.operations.plan import Hold
@@ -65,19 +78,23 @@ def decide_desired(subject: Subject, output: Output, hold: Hold) -> Desired:
     Raises:
         ResourcesRefused, ConnectionsRefused, ConfigRefused: the spec cannot be carried out.
     """
+    mail = 1 if subject.staging and output.web else 0
     web = subject.spec.replicas if output.web and not hold.web else 0
     cron = subject.spec.cron.replicas if output.cron and not hold.cron else 0
     return Desired(
         ref=subject.ref,
         identity=subject.identity,
-        workloads=tuple(workload for workload in (_web(subject, web), _cron(subject, cron)) if workload.replicas > 0),
-        volumes=(Volume("filestore", subject.spec.filestore.storage_size.bytes),),
+        workloads=tuple(one for one in (_mail(mail), _web(subject, web), _cron(subject, cron)) if one.replicas > 0),
+        volumes=(
+            Volume("filestore", subject.spec.filestore.storage_size.bytes),
+            *((Volume(MAIL, VOLUME_BYTES),) if subject.staging else ()),
+        ),
         secrets=(
             SecretSpec(subject.owner_secret, ("password",)),
             SecretSpec(subject.master_password.ref, (subject.master_password.key,)),
         ),
         endpoints=(decide_endpoint(subject),),
-        policy=Policy("none", destinations(subject)) if subject.environment == "Staging" else Policy(),
+        policy=Policy("none", reachable(subject)) if subject.staging else Policy(),
         links=links(subject),
         notes=(("spec", _note(subject)),),
     )
@@ -120,6 +137,23 @@ def _tls(subject: Subject, tls: TlsSpec | None) -> Tls:
         versions = "".join(subject.key(ref, key).version for key in ("tls.crt", "tls.key"))
         return Tls("secret", secret=ref, version=versions)
     return Tls("internal")
+
+
+def _mail(replicas: int) -> Workload:
+    """The sink of a Staging instance: it takes mail also while an operation keeps the others away."""
+    uid, gid = SINK_USER
+    return Workload(
+        role=MAIL,
+        replicas=replicas,
+        image=ENGINE_RELEASE,
+        argv=SINK_ARGV,
+        user=SINK_USER,
+        files=(File(SINK_PATH, (dump_sink(SinkDocument(MAIL_PORT)),), uid=uid, gid=gid),),
+        mounts=(Mount(MAIL, MAIL_FOLDER, uid=uid, gid=gid),),
+        resources=Resources(memory_bytes=SINK_MEMORY_BYTES),
+        ports=(MAIL_PORT,),
+        stop_grace_s=5,
+    )
 
 
 def _web(subject: Subject, replicas: int) -> Workload:
@@ -168,4 +202,4 @@ def _cron(subject: Subject, replicas: int) -> Workload:
     )
 
 
-__all__ = ["CRON", "DATA_DIR", "WEB", "decide_desired", "decide_endpoint", "nothing"]
+__all__ = ["CRON", "DATA_DIR", "MAIL", "WEB", "decide_desired", "decide_endpoint", "nothing"]

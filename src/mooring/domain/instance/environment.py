@@ -7,9 +7,12 @@ then. Called by control when it makes a subject, and by everything that decides 
 
 from __future__ import annotations
 
+import ipaddress
+
 from mooring.api.enums import Environment
 from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.instance.subject import MAIL_PORT, Subject
+from mooring.domain.model.desired import Destination
 from mooring.domain.odoo.conf import MailSink
 
 
@@ -26,3 +29,31 @@ def mail_sink(subject: Subject) -> MailSink | None:
     It is known under this name to the instance's processes and tasks alone.
     """
     return MailSink(host=subject.mail_host, port=MAIL_PORT) if subject.staging else None
+
+
+def read_egress(subject: Subject) -> tuple[Destination, ...]:
+    """What a Staging instance's spec opens beside its database and the sink: `HOST:PORT` each; nothing for Production."""
+    given = subject.spec.neutralize if subject.staging else None
+    places = (text.partition(":") for text in given.allow_egress) if given is not None else ()
+    return tuple(Destination(host.lower(), int(port)) for host, _, port in places)
+
+
+def find_egress_faults(spec: OdooInstanceSpec, *, target: str) -> list[str]:
+    """One sentence for each place that a target cannot open which tells places apart by their name and port alone."""
+    given = spec.neutralize.allow_egress if spec.neutralize is not None else ()
+    return [
+        f"spec.neutralize.allowEgress: the target {target} opens a way by HOST:PORT only, and {text} {_lacks(text)}."
+        for text in given
+        if _lacks(text)
+    ]
+
+
+def _lacks(text: str) -> str:
+    if "/" in text:
+        return "is a network"
+    host, colon, _ = text.partition(":")
+    try:
+        ipaddress.ip_address(text if text.count(":") > 1 else host)
+    except ValueError:
+        return "" if colon else "names no port"
+    return "is an address: give it a name"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mooring.domain.instance.conf import odoo_conf_file
+from mooring.domain.instance.environment import read_egress
 from mooring.domain.instance.subject import ADDONS_DIR, DATA_DIR, PinnedRelease, Subject
 from mooring.domain.model.desired import Destination, File, Link, Mount, Resources
 from mooring.domain.model.identity import Identity, Ref, child
@@ -60,6 +61,11 @@ def destinations(subject: Subject) -> tuple[Destination, ...]:
     if server.managed:
         return ()
     return (Destination(server.host, server.port, "PGHOSTADDR" if _is_address(server.host) else ""),)
+
+
+def reachable(subject: Subject) -> tuple[Destination, ...]:
+    """What Odoo's own processes reach of the world where nothing else may be: the above, and what a Staging spec opens."""
+    return tuple(dict.fromkeys((*destinations(subject), *read_egress(subject))))
 
 
 def _is_address(host: str) -> bool:
@@ -176,8 +182,8 @@ def odoo_task(
     Args:
         release: another release than the instance's present one, for an upgrade.
         files: what it needs beyond odoo.conf.
-        probe: it serves data that may be production's: one threaded process, no cron. As every task here it reaches its
-            database server and nothing else.
+        probe: it serves data that may be production's: one threaded process, no cron, and its database server is all that
+            it reaches. Others also reach what `neutralize.allowEgress` opens, as web and cron do.
     """
     pinned = release or subject.release
     facts = pinned.facts
@@ -195,7 +201,7 @@ def odoo_task(
         user=(facts.uid, facts.gid),
         resources=task_resources(subject),
         links=links(subject),
-        allow=destinations(subject),
+        allow=destinations(subject) if probe else reachable(subject),
         deadline=deadline,
     )
     return RunTask(task)

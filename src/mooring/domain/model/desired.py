@@ -112,6 +112,7 @@ class Workload:
 
     Attributes:
         role: what it is for, unique in its owner: `web`, `cron`, `database`.
+        image: `ENGINE_RELEASE` for a program of Mooring's own.
         argv: the whole command; the image's entry point is never relied on.
         user: (uid, gid), never 0.
         ports: what it listens on.

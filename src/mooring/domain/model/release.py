@@ -40,6 +40,13 @@ class ResolvedRelease:
     pull_secret: SecretKey | None = None
 
 
+ENGINE_RELEASE = ResolvedRelease("", "engine", "engine")
+"""What a workload runs that runs Mooring's own programs: each target has its own form of it, as for engine tasks.
+
+Another version of Mooring has another, and makes no such workload anew for that.
+"""
+
+
 @dataclass(frozen=True)
 class ReleaseFacts:
     """What a release's own files say; found by a task that runs in it (its tag proves nothing).

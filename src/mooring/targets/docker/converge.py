@@ -23,7 +23,7 @@ from mooring.targets.docker import labels as tag
 from mooring.targets.docker import memory, networks, ports, relays, sites
 from mooring.targets.docker.boxes import Attachment, Box, Publish, ensure_box, ensure_volume, ensure_volumes
 from mooring.targets.docker.caddyfile import HTTP
-from mooring.targets.docker.images import ensure_image, ensure_release
+from mooring.targets.docker.images import ensure_engine_image, ensure_image, ensure_release
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.docker.plan import Move, Unit, plan_moves
 from mooring.targets.docker.rendering import decide_box
@@ -232,7 +232,10 @@ class Converger:
     def _create(self, want: Desired, unit: Unit, index: int) -> None:
         name = tag.replica_name(want.ref, unit.workload.role, index)
         ensure_volumes(self.engine, want.ref, want.identity, unit.workload.mounts)
-        ensure_release(self.engine, self.options, unit.workload.image, self.secret)
+        if unit.own:
+            ensure_engine_image(self.engine, self.options)
+        else:
+            ensure_release(self.engine, self.options, unit.workload.image, self.secret)
         box = self._box(want, unit, index)
         if unit.purpose == "gateway":
             self._create_gateway(want, unit, box)
@@ -270,8 +273,7 @@ class Converger:
             labels={
                 **tag.note_labels(want.notes),
                 tag.INDEX: str(index),
-                tag.SOURCE: workload.image.source,
-                tag.DIGEST: workload.image.digest,
+                **({} if unit.own else {tag.SOURCE: workload.image.source, tag.DIGEST: workload.image.digest}),
             },
         )
 

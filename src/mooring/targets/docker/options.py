@@ -22,7 +22,6 @@ UNSUPPORTED = frozenset(
         "ingress.gatewayRef",
         "ingress.tls.issuer",
         "logs.storageSize",
-        "neutralize.allowEgress",
         "nodeSelector",
         "podAnnotations",
         "priorityClassName",

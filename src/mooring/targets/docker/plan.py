@@ -16,7 +16,7 @@ from typing import Literal
 from mooring.domain.model.desired import Desired, Endpoint, File, Resources, Volume, Workload
 from mooring.domain.model.identity import child
 from mooring.domain.model.observed import Change, ObjectSeen, Observed
-from mooring.domain.model.release import ResolvedRelease
+from mooring.domain.model.release import ENGINE_RELEASE, ResolvedRelease
 from mooring.targets.docker import caddyfile, memory, networks, relays, sites
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.options import DockerOptions
@@ -46,12 +46,17 @@ _OURS = {"workload", "gateway", relays.PURPOSE}
 
 @dataclass(frozen=True)
 class Unit:
-    """A role as containers: a workload, a relay of the workloads, or the gateway of an endpoint."""
+    """A role as containers: a workload, a relay of the workloads, or the gateway of an endpoint.
+
+    Attributes:
+        own: it runs Mooring's own program, so that its image says nothing of the owner.
+    """
 
     workload: Workload
     fingerprint: str
     purpose: str
     port: int | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,7 @@ def plan_units(want: Desired, options: DockerOptions) -> tuple[Unit, ...]:
             # Another version of Mooring has another engine image, and interrupts nobody's connections for that.
             plain = dataclasses.replace(relay, image=ResolvedRelease("", "", ""))
             units.append(Unit(relay, tag.workload_fingerprint(plain, egress=egress), relays.PURPOSE))
-    units += [
-        Unit(workload, tag.workload_fingerprint(workload, egress=egress), "workload") for workload in want.workloads
-    ]
+    units += [_workload(workload, egress, options) for workload in want.workloads]
     for endpoint in want.endpoints:
         if not endpoint.hosts:
             gateway = _gateway(want, endpoint, options)
@@ -113,6 +116,15 @@ def plan_moves(want: Desired, seen: Observed, options: DockerOptions) -> tuple[M
         moves += _unit(want, unit, containers)
     moves += _sites(want, seen, options)
     return tuple(moves)
+
+
+def _workload(workload: Workload, egress: str, options: DockerOptions) -> Unit:
+    fingerprint = tag.workload_fingerprint(workload, egress=egress)
+    own = workload.image == ENGINE_RELEASE
+    if own:
+        image = options.engine_image
+        workload = dataclasses.replace(workload, image=ResolvedRelease(image, image, image))
+    return Unit(workload, fingerprint, "workload", own=own)
 
 
 def _gateway(want: Desired, endpoint: Endpoint, options: DockerOptions) -> Workload:

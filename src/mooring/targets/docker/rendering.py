@@ -25,7 +25,7 @@ from mooring.targets.docker.plan import Unit, plan_units
 
 INSTANCE_NET, SERVER_NET, PUBLISH_NET = "instance", "server", "publish"
 FILES, FOLDERS = "files", "addons"
-_ORDER = ("web", "cron", "database", "gateway", "ingress")
+_ORDER = ("web", "cron", "mail", "database", "gateway", "ingress")
 
 
 class PortUnknown(FailedError):
@@ -64,7 +64,7 @@ class Service:
     """A role of a stack.
 
     Attributes:
-        name: `web`, `cron`, `database`, `gateway` or `ingress`, or a gateway's role where there are several.
+        name: `web`, `cron`, `mail`, `database`, `gateway` or `ingress`, or a gateway's role where there are several.
         boxes: one a replica; they differ in their names only.
         needs: services that must be up before it.
     """

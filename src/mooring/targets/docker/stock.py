@@ -53,7 +53,9 @@ def inventory(engine: Engine) -> tuple[Found, ...]:
         reference = image if image.startswith("sha256:") else f"sha256:{image}"
         digest = labels.get(tag.DIGEST) or reference
         release = ResolvedRelease(labels.get(tag.SOURCE, ""), reference, digest)
-        # The web's release is the instance's; any other role stands in for it where there is no web.
+        # The web's release is the instance's; any other role stands in for it where there is no web, but for Mooring's own.
+        if tag.SOURCE not in labels:
+            continue
         if key not in releases or labels.get(tag.ROLE) == "web":
             releases[key] = release
     listed = engine.volumes(labels=[tag.INSTALLATION])

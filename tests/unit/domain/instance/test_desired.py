@@ -7,13 +7,16 @@ import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mooring.domain.instance.desired import decide_desired, nothing
 from mooring.domain.instance.subject import ServerAccess, Subject, dump_subject, load_subject
+from mooring.domain.instance.tasks import odoo_task, reachable
 from mooring.domain.lifecycle import State, output
 from mooring.domain.model.desired import Desired, Folder, fingerprint
+from mooring.domain.model.release import ENGINE_RELEASE
 from mooring.domain.model.secret import SecretRef, version_name
 from mooring.domain.operations.plan import NO_HOLD, Hold
 from tests.unit.domain.instance.subjects import release, subject
@@ -127,3 +130,41 @@ def test_desired_shows_no_secret_and_no_process_of_root(name: str) -> None:
 
 def test_staging_reaches_nothing_outside() -> None:
     assert decide_desired(CASES["staging"], output(State.RUNNING), NO_HOLD).policy.egress == "none"
+
+
+OPEN = {"neutralize": {"allowEgress": ["api.example.com:443", "SFTP.example.com:22", "api.example.com:443"]}}
+
+
+def test_staging_has_a_mail_sink_that_stays_while_the_others_are_held_and_goes_with_the_instance() -> None:
+    one = CASES["staging"]
+    held = decide_desired(one, output(State.RUNNING), Hold(web=True, cron=True))
+    assert [(box.role, box.replicas, box.image) for box in held.workloads] == [("mail", 1, ENGINE_RELEASE)]
+    assert [volume.role for volume in held.volumes] == ["filestore", "mail"]
+    assert decide_desired(one, output(State.STOPPED), NO_HOLD).workloads == ()
+
+
+@pytest.mark.parametrize(
+    ("environment", "external", "allowed"),
+    [
+        pytest.param("Staging", False, ["api.example.com:443", "sftp.example.com:22"], id="staging"),
+        pytest.param(
+            "Staging",
+            True,
+            ["db.example.com:6432", "api.example.com:443", "sftp.example.com:22"],
+            id="external database",
+        ),
+        pytest.param("Production", False, [], id="production is open, or was promoted"),
+    ],
+)
+def test_odoo_of_a_staging_instance_reaches_its_database_and_what_the_spec_opens(
+    environment: str, external: bool, allowed: list[str]
+) -> None:
+    spec: dict[str, Any] = {"stagingOf": {"name": "live"}, **OPEN}
+    one = subject(environment=environment, **spec)
+    one = replace(one, server=EXTERNAL) if external else one
+    policy = decide_desired(one, output(State.RUNNING), NO_HOLD).policy
+    assert [f"{place.host}:{place.port}" for place in policy.allow] == allowed
+    assert policy.egress == ("none" if environment == "Staging" else "open")
+    run, probe = odoo_task(one, "update", ("odoo",)).task, odoo_task(one, "probe", ("odoo",), probe=True).task
+    assert (run.allow, run.egress) == (reachable(one), False)
+    assert [place.host for place in probe.allow] == (["db.example.com"] if external else [])

@@ -74,7 +74,7 @@ def test_replicas_differ_in_their_names_only() -> None:
 
 def test_services_come_in_the_order_of_the_files() -> None:
     assert [one.name for one in STACKS["plain"].services] == ["web", "cron", "database", "gateway"]
-    assert [one.name for one in STACKS["staging-hosts"].services] == ["web", "cron", "database", "ingress"]
+    assert [one.name for one in STACKS["staging-hosts"].services] == ["web", "cron", "mail", "database", "ingress"]
     assert [one.name for one in STACKS["external"].services] == ["web", "cron", "gateway"]
 
 
