@@ -40,6 +40,7 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "snapshot-list": ("repository_work", "SnapshotList", "repository_work", "list_snapshots"),
     "snapshot-read": ("repository_work", "SnapshotRead", "repository_work", "read_snapshot_text"),
     "repository-check": ("repository_work", "RepositoryCheck", "repository_care", "check"),
+    "snapshot-verify": ("verify", "SnapshotVerify", "repository_verify", "verify_snapshot"),
     "repository-prune": ("repository_work", "RepositoryPrune", "repository_care", "prune"),
     "repository-stats": ("repository_work", "RepositoryStats", "repository_care", "add_up"),
     "repository-passphrase": ("repository_work", "RepositoryPassphrase", "repository_work", "ensure_passphrase"),

@@ -14,6 +14,7 @@ from mooring.domain.work.repository_work import (
     KeepRule,
     KeptSnapshot,
     PruneResult,
+    Repaired,
     RepositoryCheck,
     RepositoryPrune,
     RepositoryStats,
@@ -24,6 +25,7 @@ from mooring.engine.repository.check import CheckReport, check_repository
 from mooring.engine.repository.errors import ClockWrong
 from mooring.engine.repository.opened import may_prune, open_settings
 from mooring.engine.repository.prune import prune_scope
+from mooring.engine.repository.repair import repair_indexes
 from mooring.engine.repository.repository import Repository
 from mooring.engine.repository.retire import RetentionReport, apply_retention
 from mooring.engine.repository.stats import scope_stats
@@ -34,13 +36,15 @@ _CLOCK_APART = timedelta(minutes=10)
 
 
 def check(document: RepositoryCheck, report: Reporter) -> CheckResult:
-    """The task `repository-check`.
+    """The task `repository-check`. With `repair` what is found wrong is what is left of it afterwards.
 
     Raises:
         MooringError: the repository cannot be opened.
     """
+    repository = open_settings(document.repository)
+    repaired = _repair(repository, report) if document.repair else None
     report.progress("check the repository")
-    reports = check_repository(open_settings(document.repository), read_share=document.read_percent / 100)
+    reports = check_repository(repository, read_share=document.read_percent / 100)
     faults = [fault for one in reports for fault in _faults(one)]
     return CheckResult(
         snapshots=sum(one.snapshots for one in reports),
@@ -49,6 +53,20 @@ def check(document: RepositoryCheck, report: Reporter) -> CheckResult:
         read_bytes=sum(one.bytes_read for one in reports),
         faults=tuple(faults[:_FAULTS]),
         more_faults=max(0, len(faults) - _FAULTS),
+        repaired=repaired,
+    )
+
+
+def _repair(repository: Repository, report: Reporter) -> Repaired:
+    report.progress("repair indexes")
+    done = [repair_indexes(repository, scope) for scope in repository.scopes()]
+    unreadable = [f"{item.key}: {item.reason}" for one in done for item in one.unreadable]
+    refused = [f"{item.key}: {item.error.brief}" for one in done for item in one.refused]
+    return Repaired(
+        packs=sum(one.packs for one in done),
+        removed=sum(one.removed for one in done),
+        unreadable=tuple(unreadable[:_REFUSED]),
+        refused=tuple(refused[:_REFUSED]),
     )
 
 

@@ -76,12 +76,20 @@ def list_snapshots(options: Options, name: str, *, instance: str | None, limit: 
 @declare(
     "check",
     short="Check that everything is there and whole.",
-    examples=("mooring repository check offsite", "mooring repository check offsite --read-data 100"),
+    examples=(
+        "mooring repository check offsite",
+        "mooring repository check offsite --read-data 100",
+        "mooring repository check offsite --repair",
+    ),
 )
 @click.argument("name")
 @click.option("--read-data", default=0, metavar="PERCENT", help="Read and compare this share of the content, too.")
-def check(options: Options, name: str, *, read_data: int) -> int:
-    """Check the repository NAME: every object that a snapshot needs is there; with --read-data its content is right."""
+@click.option("--repair", is_flag=True, help="First make damaged indexes again, from the packs that they named.")
+def check(options: Options, name: str, *, read_data: int, repair: bool) -> int:
+    """Check the repository NAME: every object that a snapshot needs is there; with --read-data its content is right.
+
+    Content that is damaged cannot be made again: the next backup stores it anew where the instance still has it.
+    """
     from mooring.cli.errors import BadRequest
     from mooring.cli.output import print_data, print_text, render_bytes
     from mooring.cli.repositories import ask_repository
@@ -89,10 +97,17 @@ def check(options: Options, name: str, *, read_data: int) -> int:
 
     if not 0 <= read_data <= 100:
         raise BadRequest(f"--read-data {read_data} is no share.", resolution="Give a number from 0 to 100.")
-    result = ask_repository(options, name, lambda access: RepositoryCheck(access.settings(), read_data))
+    result = ask_repository(options, name, lambda access: RepositoryCheck(access.settings(), read_data, repair))
     if options.output != "table":
         print_data(options, dict(result))
         return 1 if result["faults"] else 0
+    done = result["repaired"]
+    if done is not None:
+        print_text(f"{done['removed']} damaged indexes were removed, {done['packs']} packs are named again.")
+        for text in done["unreadable"]:
+            print_text(f"cannot be named again: {text}")
+        for text in done["refused"]:
+            print_text(f"kept by the store: {text}")
     print_text(
         f"{result['snapshots']} snapshots, {result['packs']} packs, {result['blobs']} blobs; "
         f"{render_bytes(result['readBytes'])} read."

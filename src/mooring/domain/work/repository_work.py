@@ -112,12 +112,14 @@ class RepositoryCheck(Document):
 
     Attributes:
         read_percent: share of the content that is read and compared; 0 compares names and tables only.
+        repair: first make damaged indexes again from the packs, and remove them.
     """
 
     TASK: ClassVar[str] = "repository-check"
 
     repository: RepositorySettings
     read_percent: int = 0
+    repair: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no share.
@@ -139,8 +141,25 @@ class Fault(Shape):
 
 
 @dataclass(frozen=True)
+class Repaired(Shape):
+    """What a repair did.
+
+    Attributes:
+        packs: that an index names again.
+        removed: damaged indexes that are gone.
+        unreadable: packs that no index names and that are damaged themselves, with how that shows; at most 20.
+        refused: damaged indexes that the store keeps, with why; at most 20.
+    """
+
+    packs: int
+    removed: int
+    unreadable: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CheckResult(Shape):
-    """Result of `repository-check`; `more_faults` were left out of `faults`."""
+    """Result of `repository-check`; `more_faults` were left out of `faults`; `repaired` is None where nobody asked."""
 
     snapshots: int
     packs: int
@@ -148,6 +167,7 @@ class CheckResult(Shape):
     read_bytes: int
     faults: tuple[Fault, ...]
     more_faults: int
+    repaired: Repaired | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from mooring.domain.repository.manifest import StreamRef
 from mooring.drivers.objects.errors import ObjectMissing
 from mooring.engine.repository.catalog import Catalog, DamagedObject
 from mooring.engine.repository.checksum import load_json
-from mooring.engine.repository.contents import all_streams
+from mooring.engine.repository.contents import all_streams, walk_snapshot
 from mooring.engine.repository.envelope import HEADER, PACK, Opener
 from mooring.engine.repository.errors import BlobMissing, FormatUnknown, ObjectDamaged
 from mooring.engine.repository.marks import read_marks
@@ -85,6 +85,14 @@ def check_repository(repository: Repository, *, read_share: float = 0, seed: int
         read_share: see `check_scope`.
         seed: see `check_scope`.
     """
+    own = check_own_objects(repository)
+    found = [info.key for info in repository.store.list_below(names.SNAPSHOTS)]
+    scopes = {*repository.scopes(), *(name.scope for name in map(names.parse_snapshot, found) if name)}
+    return [own, *(check_scope(repository, scope, read_share=read_share, seed=seed) for scope in sorted(scopes))]
+
+
+def check_own_objects(repository: Repository) -> CheckReport:
+    """Check the repository's keys and the names of its manifests; a damaged `config` lets nobody open it."""
     own = CheckReport("")
     for info in repository.store.list_below(names.KEYS):
         try:
@@ -93,11 +101,12 @@ def check_repository(repository: Repository, *, read_share: float = 0, seed: int
             own.damaged.append(DamagedObject(info.key, error.brief))
     found = [info.key for info in repository.store.list_below(names.SNAPSHOTS)]
     own.damaged += [DamagedObject(key, "is no manifest's name") for key in found if names.parse_snapshot(key) is None]
-    scopes = {*repository.scopes(), *(name.scope for name in map(names.parse_snapshot, found) if name)}
-    return [own, *(check_scope(repository, scope, read_share=read_share, seed=seed) for scope in sorted(scopes))]
+    return own
 
 
-def check_scope(repository: Repository, scope: str, *, read_share: float = 0, seed: int | None = None) -> CheckReport:
+def check_scope(
+    repository: Repository, scope: str, *, read_share: float = 0, seed: int | None = None, only: str | None = None
+) -> CheckReport:
     """Check one scope.
 
     Args:
@@ -105,8 +114,9 @@ def check_scope(repository: Repository, scope: str, *, read_share: float = 0, se
         scope: which.
         read_share: 0 looks at what is there; 1 reads every pack; a part of 1 reads so many of them, chosen at random.
         seed: for that choice; None is another one each time.
+        only: id of the one snapshot that matters: what only others need is not read, and whether they are whole not asked.
     """
-    check = _Check(repository, scope)
+    check = _Check(repository, scope, only)
     try:
         check.look()
         if read_share > 0:
@@ -118,8 +128,9 @@ def check_scope(repository: Repository, scope: str, *, read_share: float = 0, se
 
 
 class _Check:
-    def __init__(self, repository: Repository, scope: str) -> None:
+    def __init__(self, repository: Repository, scope: str, only: str | None) -> None:
         self._repository = repository
+        self._only = only
         self._store = repository.store
         self._scope = scope
         self.report = CheckReport(scope)
@@ -167,13 +178,20 @@ class _Check:
                 self._note(names.pack(self._scope, pack.id), f"has {size} bytes instead of {pack.size}")
         self._snapshots, damaged = self._repository.snapshots(scope=self._scope)
         self.report.damaged += damaged
+        if self._only is not None:
+            self._snapshots = [one for one in self._snapshots if one.id == self._only]
         self.report.snapshots = len(self._snapshots)
 
     def read(self, share: float, source: random.Random) -> None:
         """Packs whole: their checksum, their table, and where something is wrong each blob."""
         table = self._catalog.table
         self._entries = Counter(place.pack for place, _ in table.entries())
-        wanted = [pack_id for pack_id in self._sizes if (table.number(pack_id) not in self._bad_packs)]
+        needed = self._needed()
+        wanted = [
+            pack_id
+            for pack_id in self._sizes
+            if (number := table.number(pack_id)) not in self._bad_packs and (needed is None or number in needed)
+        ]
         wanted.sort()
         if share < 1:
             wanted = source.sample(wanted, min(len(wanted), max(1, round(share * len(wanted)))))
@@ -181,6 +199,23 @@ class _Check:
             for begin in range(0, len(wanted), _READERS):
                 for _ in pool.map(self._read_pack, wanted[begin : begin + _READERS]):
                     pass
+
+    def _needed(self) -> set[int] | None:
+        """The packs that have anything of the one snapshot; None for all, also where its lists cannot be read."""
+        if self._only is None:
+            return None
+        needed: set[int] = set()
+
+        def visit(blob_id: bytes, _: int) -> bool:
+            needed.update(self._catalog.table.packs_of(blob_id))
+            return True
+
+        try:
+            for snapshot in self._snapshots:
+                walk_snapshot(self._reader, snapshot.manifest, visit)
+        except (ObjectDamaged, BlobMissing, ObjectMissing):
+            return None  # `hurt` names what is wrong with them
+        return needed
 
     def _read_pack(self, pack_id: bytes) -> None:
         key = names.pack(self._scope, pack_id)
