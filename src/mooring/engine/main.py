@@ -23,6 +23,8 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "database-provision": ("database", "DatabaseProvision", "provision", "ensure_database"),
     "database-inspect": ("database", "DatabaseInspect", "inspect", "observe_database"),
     "database-verify": ("database", "DatabaseVerify", "inspect", "verify_database"),
+    "modules-read": ("modules", "ModulesRead", "modules", "read_modules"),
+    "modules-store": ("modules", "ModulesStore", "modules", "ensure_stored"),
     "database-finish-init": ("database", "DatabaseFinishInit", "finish", "ensure_finished"),
     "database-safety-copy": ("copies", "DatabaseSafetyCopy", "safety", "ensure_safety_copy"),
     "database-return": ("copies", "DatabaseReturn", "back", "ensure_returned"),
