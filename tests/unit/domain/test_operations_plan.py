@@ -60,6 +60,13 @@ def test_document_takes_what_an_earlier_step_gave() -> None:
     assert action.name(1) == action.attempt(1, {"build": {"snapshot": "abc"}}).name
 
 
+def test_document_takes_the_whole_result_of_an_earlier_step() -> None:
+    document = DatabaseDrop(Connection("db", 5432, "me", None), Fence("op", 1), "one", ("safety",), operation="latest")
+    action = RunTask(task("drop").task, document, takes=(Take(("operation",), "build"),))
+    (file,) = action.attempt(1, {"build": {"snapshot": "abc"}}).files
+    assert json.loads(str(file.parts[0]))["operation"] == {"snapshot": "abc"}
+
+
 @pytest.mark.parametrize(
     ("result", "argv"),
     [

@@ -31,6 +31,21 @@ def mail_sink(subject: Subject) -> MailSink | None:
     return MailSink(host=subject.mail_host, port=MAIL_PORT) if subject.staging else None
 
 
+def own_address(subject: Subject, seen: str | None) -> str:
+    """Where the instance answers, for its `web.base.url`: as it was seen, else as its spec says, else its own loopback.
+
+    Args:
+        seen: URL of its endpoint; None where it has none yet.
+    """
+    if seen:
+        return seen
+    ingress = subject.spec.ingress
+    if ingress is not None and ingress.hosts:
+        scheme = "http" if ingress.tls is None or ingress.tls.none else "https"
+        return f"{scheme}://{ingress.hosts[0].lower()}"
+    return f"http://127.0.0.1:{subject.spec.service.port or 8069}"
+
+
 def read_egress(subject: Subject) -> tuple[Destination, ...]:
     """What a Staging instance's spec opens beside its database and the sink: `HOST:PORT` each; nothing for Production."""
     given = subject.spec.neutralize if subject.staging else None

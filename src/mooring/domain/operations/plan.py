@@ -94,12 +94,12 @@ class Take:
     Attributes:
         field: path in the document, camelCase.
         step: the earlier step.
-        key: of its result.
+        key: of its result; empty takes the whole result.
     """
 
     field: tuple[str, ...]
     step: str
-    key: str
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ class RunTask:
             inner = value
             for part in take.field[:-1]:
                 inner = inner[part]
-            inner[take.field[-1]] = results[take.step][take.key]
+            found = results[take.step]
+            inner[take.field[-1]] = found[take.key] if take.key else found
         if "fence" in value:
             value["fence"]["attempt"] = number
         text = json.dumps(value, sort_keys=True)
