@@ -36,6 +36,8 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "backup-archive": ("backup", "BackupArchive", "backup.archive", "ensure_archive"),
     "database-restore": ("restore", "DatabaseRestore", "restore.database", "ensure_restored"),
     "filestore-restore": ("restore", "FilestoreRestore", "restore.files", "ensure_restored"),
+    "database-copy": ("live_copy", "DatabaseCopy", "live.database", "ensure_copied"),
+    "filestore-copy": ("live_copy", "FilestoreCopy", "live.files", "ensure_copied"),
     "database-swap": ("restore", "DatabaseSwap", "restore.swap", "ensure_database_swapped"),
     "filestore-swap": ("restore", "FilestoreSwap", "restore.swap", "ensure_filestore_swapped"),
     "repository-init": ("repository_work", "RepositoryInit", "repository_work", "ensure_repository"),

@@ -135,6 +135,32 @@ class Dump:
         )
         return Dumped("custom", stream, (), read_items(self.client, head=bytes(head)), 0)
 
+    def run_local(self) -> Path:
+        """Dump into a folder below `folder`, and leave it there.
+
+        Raises:
+            DumpFailed: pg_dump ended with an error.
+            DumpAgain: another attempt may succeed.
+            ScratchTooSmall: the file system is full.
+        """
+        target = self.folder / "dump"
+        argv = self._argv("directory", "--compress=0", f"--jobs={self.jobs}", f"--file={target}", "--no-sync")
+        with Program(argv) as program:
+            while program.poll() is None:
+                self._check()
+                self.stop.wait(_LOOK_S)
+            check_end(program)
+        return target
+
+    def run_through(self, take: Callable[[Iterator[bytes]], Taken]) -> Taken:
+        """Dump as one stream that `take` gets, and has to take all of.
+
+        Raises:
+            DumpFailed: pg_dump ended with an error.
+            DumpAgain: another attempt may succeed.
+        """
+        return self.run_pipe(self._argv("custom", "--compress=0"), take, bytearray())
+
     def run_archive(self, form: Literal["plain", "custom"], take: Callable[[Iterator[bytes]], Taken]) -> Taken:
         """Dump in a form for others than us, as Odoo itself does it: without owners, compressed as pg_dump does.
 

@@ -14,22 +14,20 @@ from pathlib import Path
 
 from mooring.domain.repository.manifest import SnapshotDatabase, SnapshotManifest
 from mooring.domain.work.backup_errors import RestoreIncomplete, SnapshotUnfit
-from mooring.domain.work.common import Connection
-from mooring.domain.work.errors import ExtensionMissing, NotEnoughSpace, RightsMissing, SqlFailed
+from mooring.domain.work.errors import NotEnoughSpace
 from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside
 from mooring.domain.work.restore import DatabaseRestore, DatabaseRestoreResult
-from mooring.drivers.postgres import SQL, Identifier, Session, render_conninfo
+from mooring.drivers.postgres import Session, render_conninfo
 from mooring.drivers.postgres_programs import observe_clients, write_passfile
 from mooring.engine.backup.store import RestoreStore, open_restore_store
 from mooring.engine.backup.toc import render_list
 from mooring.engine.backup.work import work_folder
-from mooring.engine.databases import create_database
-from mooring.engine.marks import check_ours, fenced, locked_server, now, observe_one, write_mark
-from mooring.engine.prepare import ensure_extensions, ensure_schema
+from mooring.engine.marks import locked_server, now, observe_one, write_mark
 from mooring.engine.report import Reporter
-from mooring.engine.restore.check import check_restored
-from mooring.engine.restore.program import Archive, open_archive
+from mooring.engine.restore.building import ensure_empty, ensure_fence, is_whole, measure, owner_connection
+from mooring.engine.restore.check import check_built, expect
+from mooring.engine.restore.program import open_archive
 from mooring.engine.safety import copy_settings, ensure_building_absent
 from mooring.engine.secret_files import load_password
 from mooring.engine.server import open_session
@@ -52,32 +50,17 @@ def ensure_restored(document: DatabaseRestore, report: Reporter) -> DatabaseRest
         document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
     ) as session:
         name = beside(document.instance, role="building", operation=document.fence.operation)
-        mark = _fence(session, document, name)
+        mark = ensure_fence(session, document, name, task=document.TASK)
         report.progress("open the repository")
         with open_restore_store(document.repository, document.source) as store:
             manifest = store.manifest
             database = _check_fits(document, session, manifest)
-            left = observe_one(session, name)
-            if left is not None and left.mark is not None and left.mark.role == "building" and left.mark.at:
-                check_ours(left, document.instance, role="building")
+            if is_whole(session, document, name):
                 return _result(session, manifest, database, name, begun, kept=True)
             ensure_building_absent(session, name, document.instance)
             _build(session, document, store, database, manifest, name, mark, report)
         write_mark(session, name, dataclasses.replace(mark, at=now()))
         return _result(session, manifest, database, name, begun, kept=False)
-
-
-def _fence(session: Session, document: DatabaseRestore, name: str) -> DataMark:
-    """The mark for what is built; the attempt is remembered on what is current, or on what an earlier one built."""
-    current, left = observe_one(session, document.database), observe_one(session, name)
-    seen = DataMark(document.instance, "building")
-    if current is not None:
-        mark = fenced(check_ours(current, document.instance, role="current"), document.fence, document.TASK)
-        write_mark(session, current.name, mark)
-    elif left is not None and left.mark is not None:
-        seen = left.mark
-    fresh = fenced(seen, document.fence, document.TASK)
-    return DataMark(document.instance, "building", fresh.operation, fresh.steps)
 
 
 def _check_fits(document: DatabaseRestore, session: Session, manifest: SnapshotManifest) -> SnapshotDatabase:
@@ -111,11 +94,16 @@ def _build(
         clients = observe_clients()
         archive = open_archive(database, store, clients=clients, server_major=session.major, work=work)
         report.progress("create the database")
-        create_database(session, name, owner=document.owner, locales=_locales(session, database.collation))
-        write_mark(session, name, mark)
-        with open_session(document.connection, task=document.TASK, database=name) as inside:
-            schemas = _prepare(inside, document, archive, name)
-        owner = _owner_connection(document)
+        schemas = ensure_empty(
+            session,
+            document,
+            name,
+            mark,
+            task=document.TASK,
+            collation=database.collation,
+            extensions=archive.extensions(),
+        )
+        owner = owner_connection(document)
         passfile = write_passfile(work / "pgpass", load_password(owner))
         # What a crash takes is built again, and the mark at the end is written with everything before it.
         options = "-c synchronous_commit=off"
@@ -134,63 +122,13 @@ def _build(
         )
         report.progress("check")
         with open_session(owner, task=document.TASK, database=name) as inside:
-            faults = check_restored(inside, manifest, owner=document.owner)
+            faults = check_built(inside, expect(manifest), owner=document.owner)
         if faults:
             raise RestoreIncomplete(
                 f"The restored database is not as the snapshot says: {faults[0]}", details="\n".join(faults)
             )
         if observe_one(session, document.database) is not None:
             copy_settings(session, document.database, name)
-
-
-def _prepare(inside: Session, document: DatabaseRestore, archive: Archive, name: str) -> set[str]:
-    """Extensions as the administrator, and who may do what; the schemas that exist then."""
-    wanted = archive.extensions()
-    schemas = {schema for _, schema in wanted} - {"public", "pg_catalog"}
-    for schema in sorted(schemas):
-        query = SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
-        inside.execute(
-            query.format(Identifier(schema), Identifier(document.owner)), doing=f"create the schema {schema}"
-        )
-    ensure_extensions(inside, name)
-    refused: list[str] = []
-    words: list[str] = []
-    for extension, schema in wanted:
-        try:
-            query = SQL("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {}")
-            inside.execute(
-                query.format(Identifier(extension), Identifier(schema)), doing=f"create the extension {extension}"
-            )
-        except (RightsMissing, SqlFailed) as fault:
-            refused.append(extension)
-            words.append(fault.details)
-    if refused:
-        raise ExtensionMissing(
-            f"The snapshot needs extensions that cannot be made here: {', '.join(refused)}.",
-            details="\n".join(words),
-            resolution="Have an administrator install them on the server, then restore again.",
-        )
-    ensure_schema(inside, database=name, owner=document.owner)
-    return schemas
-
-
-def _locales(session: Session, collation: str) -> list[tuple[str, str]]:
-    """The snapshot's own locale first, then what every server has and sorts bytes."""
-    collate, _, ctype = collation.partition("/")
-    own = session.value(
-        "SELECT datctype FROM pg_database WHERE datname = 'template0'", doing="read the server's locale"
-    )
-    return [
-        (collate, ctype or collate),
-        ("C", ctype or collate),
-        ("C", "C.UTF-8"),
-        ("C", "C.utf8"),
-        ("C", str(own or "C")),
-    ]
-
-
-def _owner_connection(document: DatabaseRestore) -> Connection:
-    return dataclasses.replace(document.connection, user=document.owner, password_file=document.owner_password_file)
 
 
 def _result(
@@ -202,11 +140,7 @@ def _result(
     *,
     kept: bool,
 ) -> DatabaseRestoreResult:
-    collate, ctype, size = session.rows(
-        "SELECT datcollate, datctype, pg_database_size(oid) FROM pg_database WHERE datname = %s",
-        (name,),
-        doing="read what was restored",
-    )[0]
+    locale, size = measure(session, name)
     return DatabaseRestoreResult(
         database=name,
         kept=kept,
@@ -217,7 +151,7 @@ def _result(
         tables=len(database.rows),
         rows=sum(one.rows for one in database.rows),
         extensions=database.extensions,
-        locale=collate if collate == ctype else f"{collate}/{ctype}",
-        size_bytes=int(size),
+        locale=locale,
+        size_bytes=size,
         duration_ms=int((time.monotonic() - begun) * 1000),
     )

@@ -11,7 +11,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,11 +88,9 @@ class Archive:
         listing = self.folder.with_name("restore.list")
         listing.write_text(chosen, encoding="utf-8")
         verdict = Verdict(tolerant=self.client.major >= 17 and server_major < 17)
-        argv = [self.client.path("pg_restore"), f"--dbname={conninfo}", f"--use-list={listing}", *_OPTIONS]
-        if not verdict.tolerant:
-            argv.append("--exit-on-error")
+        argv = restore_argv(self.client, conninfo, chosen=listing, tolerant=verdict.tolerant)
         if self.database.layout == "custom":
-            self._run_stream(argv, verdict, said)
+            run_stream(argv, verdict, self.reader.read(self.database.toc), said)
             return
         with Feed(self.folder, self.database.entries, self.reader, said) as feed:
             feed.prepare()
@@ -103,40 +101,6 @@ class Archive:
                     time.sleep(_LOOK_S)
                 verdict.check_end(program)
             feed.check_empty()
-
-    def _run_stream(self, argv: list[str], verdict: Verdict, said: Callable[[int], None]) -> None:
-        with Program(argv, stdin=subprocess.PIPE, heard=verdict.hear) as program:
-            faults: list[BaseException] = []
-
-            def feed() -> None:
-                fed = 0
-                try:
-                    for piece in self.reader.read(self.database.toc):
-                        program.stdin.write(piece)
-                        fed += len(piece)
-                        said(fed)
-                except BrokenPipeError:
-                    # Its own end says why, and where it says nothing this is the fault.
-                    if program.wait() == 0:
-                        faults.append(RestoreIncomplete("pg_restore did not read the whole dump."))
-                except BaseException as fault:  # noqa: BLE001 - raised again below
-                    # The pipe stays open: its end would look like the dump's.
-                    faults.append(fault)
-                else:
-                    program.stdin.close()
-
-            feeder = threading.Thread(target=feed, name="feed", daemon=True)
-            feeder.start()
-            try:
-                while program.poll() is None:
-                    _raise_first(faults)
-                    verdict.check(program)
-                    time.sleep(_LOOK_S)
-                verdict.check_end(program)
-            finally:
-                program.stop()
-                feeder.join()
-            _raise_first(faults)
 
     def _print(self, argv: list[str]) -> str:
         if self.database.layout == "directory":
@@ -202,6 +166,71 @@ class Verdict:
         said = "\n".join(line for line in program.said().splitlines() if "transaction_timeout" not in line)
         reason = next((line.partition("error: ")[2] for line in said.splitlines() if "error: " in line), "")
         return RestoreFailed(f"pg_restore failed{': ' + reason if reason else ''}.", details=said)
+
+
+def restore_argv(client: Client, conninfo: str, *, chosen: Path, tolerant: bool) -> list[str]:
+    """The command that restores what the list names, as the role of `conninfo`, which everything will belong to."""
+    argv = [client.path("pg_restore"), f"--dbname={conninfo}", f"--use-list={chosen}", *_OPTIONS]
+    return argv if tolerant else [*argv, "--exit-on-error"]
+
+
+def run_folder(argv: Sequence[str], verdict: Verdict) -> None:
+    """Run it on a folder that is there.
+
+    Raises:
+        RestoreFailed: pg_restore met an error.
+    """
+    with Program(argv, heard=verdict.hear) as program:
+        while program.poll() is None:
+            verdict.check(program)
+            time.sleep(_LOOK_S)
+        verdict.check_end(program)
+
+
+def run_stream(argv: Sequence[str], verdict: Verdict, pieces: Iterable[bytes], said: Callable[[int], None]) -> None:
+    """Run it with an archive on its standard input.
+
+    Args:
+        pieces: the archive; what getting them raises ends the program, which never sees their end.
+        said: called with the bytes that went in.
+
+    Raises:
+        RestoreFailed: pg_restore met an error.
+        RestoreIncomplete: it did not take everything.
+        MooringError: what getting the pieces raised.
+    """
+    with Program(argv, stdin=subprocess.PIPE, heard=verdict.hear) as program:
+        faults: list[BaseException] = []
+
+        def feed() -> None:
+            fed = 0
+            try:
+                for piece in pieces:
+                    program.stdin.write(piece)
+                    fed += len(piece)
+                    said(fed)
+            except BrokenPipeError:
+                # Its own end says why, and where it says nothing this is the fault.
+                if program.wait() == 0:
+                    faults.append(RestoreIncomplete("pg_restore did not read the whole dump."))
+            except BaseException as fault:  # noqa: BLE001 - raised again below
+                # The pipe stays open: its end would look like the dump's.
+                faults.append(fault)
+            else:
+                program.stdin.close()
+
+        feeder = threading.Thread(target=feed, name="feed", daemon=True)
+        feeder.start()
+        try:
+            while program.poll() is None:
+                _raise_first(faults)
+                verdict.check(program)
+                time.sleep(_LOOK_S)
+            verdict.check_end(program)
+        finally:
+            program.stop()
+            feeder.join()
+        _raise_first(faults)
 
 
 def _raise_first(faults: list[BaseException]) -> None:
