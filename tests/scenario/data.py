@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
@@ -27,6 +28,14 @@ from mooring.domain.work.errors import (
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
 from mooring.domain.work.mark import DataMark, decide_fence
 from mooring.domain.work.names import beside
+from mooring.domain.work.neutralize import (
+    Cancelled,
+    CancelResult,
+    OutgoingCancel,
+    OutgoingCount,
+    OutgoingResult,
+    Waiting,
+)
 from mooring.domain.work.results import (
     CopyResult,
     DatabaseFacts,
@@ -44,7 +53,9 @@ from mooring.domain.work.verification import check_data, decide_faults
 
 @dataclass
 class Database:
-    """One database. `code` names the release that its tables are of; `rows` is what users wrote."""
+    """One database. `code` names the release that its tables are of; `rows` is what users wrote; `waiting` is mail that is
+    not sent yet, and since when.
+    """
 
     owner: str
     mark: DataMark | None = None
@@ -54,6 +65,7 @@ class Database:
     modules: dict[str, str] = field(default_factory=dict)
     rows: list[str] = field(default_factory=list)
     finished: bool = False
+    waiting: dict[str, datetime] = field(default_factory=dict)
     size_bytes: int = 8_000_000
 
     @property
@@ -247,6 +259,23 @@ class Postgres:
             self.databases.pop(previous, None)
         return ReturnResult(task.database, back, previous if previous in self.databases else None)
 
+    def count_outgoing(self, task: OutgoingCount) -> OutgoingResult:
+        """`outgoing-count`."""
+        waiting = self.databases[task.database].waiting
+        old = _older(waiting, task.older_than) if task.older_than else list(waiting)
+        return OutgoingResult(task.database, (Waiting("mail", len(waiting), len(old), None, cancellable=True),))
+
+    def cancel_outgoing(self, task: OutgoingCancel) -> CancelResult:
+        """`outgoing-cancel`."""
+        found = self.own(task.database, task.instance, "current")
+        assert found.mark is not None
+        operation, steps = decide_fence(found.mark, task.fence, task.TASK)
+        found.mark = replace(found.mark, operation=operation, steps=steps)
+        doomed = _older(found.waiting, task.older_than)
+        for name in doomed:
+            del found.waiting[name]
+        return CancelResult(task.database, (Cancelled("mail", len(doomed)),) if doomed else ())
+
     def drop(self, task: DatabaseDrop) -> DropResult:
         """`database-drop`."""
         doomed = [
@@ -264,6 +293,10 @@ class Postgres:
             del self.databases[name]
         gone = bool(task.owner) and self.roles.pop(task.owner or "", None) is not None
         return DropResult(tuple(doomed), gone, None)
+
+
+def _older(waiting: dict[str, datetime], than: str) -> list[str]:
+    return [name for name, since in waiting.items() if since < datetime.fromisoformat(than)]
 
 
 def copy_files(files: Files, task: FilestoreSafetyCopy) -> FilestoreCopyResult:

@@ -31,6 +31,7 @@ from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSaf
 from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseProvision, DatabaseVerify
 from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.neutralize import OutgoingCancel, OutgoingCount
 from mooring.domain.work.restore import DatabaseRestore, DatabaseSwap, FilestoreRestore, FilestoreSwap
 from mooring.errors import FailedError, MooringError
 from tests.scenario.data import Database, Files, Postgres, Role, copy_files, drop_files, return_files
@@ -270,6 +271,10 @@ class Machine:
                 database = DatabaseRestore.from_json(value)
                 server.login(database.owner, self._secret(task, database.owner_password_file or ""))
                 return restore_database(server, self.repository(task), database).to_json()
+            case "outgoing-count":
+                return server.count_outgoing(OutgoingCount.from_json(value)).to_json()
+            case "outgoing-cancel":
+                return server.cancel_outgoing(OutgoingCancel.from_json(value)).to_json()
             case "database-verify":
                 return server.verify(DatabaseVerify.from_json(value)).to_json()
             case "database-finish-init":
@@ -402,6 +407,10 @@ class Machine:
             return "current" not in document_of(task)["roles"]
         if kind == "database-verify":
             return str(document_of(task)["database"]).startswith(BUILT)
+        if kind == "outgoing-cancel":
+            # Users may go on; what sends may not.
+            assert not self.sim.running(task.place, "cron"), f"{task.name} beside cron"
+            return True
         return kind in ("database-restore", "filestore-restore", *READS)
 
     def _data_of(self, box: SimContainer) -> Database | None:
@@ -464,7 +473,14 @@ def kind_of(task: TaskSpec) -> str:
 
 def writes(task: TaskSpec) -> bool:
     """Whether nothing else may touch the instance's data while it runs."""
-    harmless = ("database-provision", "database-inspect", "repository-init", "repository-prune", *READS)
+    harmless = (
+        "outgoing-count",
+        "database-provision",
+        "database-inspect",
+        "repository-init",
+        "repository-prune",
+        *READS,
+    )
     return is_odoo(task) or (task.argv[:2] == ("mooring", "task") and kind_of(task) not in harmless)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mooring.control.errors import OperationFailed
 from mooring.control.operations import Operation, request_cancel
+from mooring.control.outgoing import count_outgoing
 from mooring.control.reconcile import reconcile
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.plan import OperationType
@@ -242,6 +243,67 @@ async def test_restore_of_production_holds_cron_until_a_person_releases_it(kept:
     again = await kept.ask("ReleaseHold")
     await kept.rest()
     assert await ended(kept, again) == ("Failed", "NothingHeld")
+
+
+@pytest.mark.parametrize(
+    ("spec", "left"),
+    [
+        pytest.param({"cancelOlder": True}, ["since"], id="cancelled"),
+        pytest.param({"cancelOlder": False}, ["before", "since"], id="kept"),
+        pytest.param({}, ["before", "since"], id="nothing said"),
+    ],
+)
+async def test_release_of_the_hold_cancels_what_waits_since_before_the_return_where_that_is_asked(
+    shop: World, spec: dict[str, Any], left: list[str]
+) -> None:
+    await shop.apply(repository(), instance(backup={"repository": "nas"}))
+    await shop.mail("before")
+    await shop.ask("Backup", repository="nas")
+    assert await shop.rest() is None
+    await restore(shop)
+    assert await shop.rest() is None
+    shop.clock.advance(60.0)
+    await shop.mail("since")
+    asked = await shop.ask("ReleaseHold", **spec)
+    assert await shop.rest() is None
+    assert await ended(shop, asked) == ("Succeeded", "")
+    assert list((await shop.current()).waiting) == left
+    assert shop.running("cron") == 1
+    steps = [(one.step, one.result) for one in next(reversed(await shop.operations())).log if one.state == "done"]
+    assert [name for name, _ in steps] == ["count", *(["cancel"] if spec.get("cancelOlder") else []), "mark", "start"]
+    counted = steps[0][1]["waiting"][0]
+    assert (counted["total"], counted["older"]) == (2, 1)
+
+
+@pytest.mark.parametrize("fault", ["outgoing-count", "outgoing-cancel"])
+async def test_release_of_the_hold_that_cannot_look_or_cancel_keeps_cron_away(kept: World, fault: str) -> None:
+    await restore(kept)
+    assert await kept.rest() is None
+    kept.machine.fail_next += [(fault, ServerUnreachable("nobody answers"))] * 3
+    asked = await kept.ask("ReleaseHold", cancelOlder=True)
+    await kept.rest()
+    assert await ended(kept, asked) == ("Failed", "DatabaseUnreachable")
+    assert kept.running("cron") == 0
+    assert "release-hold" in (await kept.doc()).status["warnings"][0]
+    await kept.ask("ReleaseHold", cancelOlder=True)
+    assert await kept.rest() is None
+    assert kept.running("cron") == 1
+
+
+async def test_what_waits_is_counted_from_the_last_return_also_after_a_rollback(kept: World) -> None:
+    await restore(kept)
+    assert await kept.rest() is None
+    first = (await kept.ledger()).cron_held_since
+    kept.clock.advance(60.0)
+    await restore(kept)
+    assert await kept.rest() is None
+    assert (await kept.ledger()).cron_held_since > first
+    await kept.ask("Rollback")  # to the data of the first restore, held since then
+    assert await kept.rest() is None
+    assert ((await kept.ledger()).cron_held_since, kept.running("cron")) == (first, 0)
+    counted = await count_outgoing(kept.life(), await kept.doc(), timeout_s=60.0)
+    assert counted.waiting[0].total == 0
+    assert not kept.sim.running_tasks()
 
 
 async def test_cron_stays_held_when_the_instance_is_deleted_and_comes_back(kept: World) -> None:

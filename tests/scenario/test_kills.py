@@ -72,6 +72,14 @@ async def _restored(world: World) -> None:
     await world.mark("after the restore")
 
 
+async def _restored_with_mail(world: World) -> None:
+    """Mail that waited at the backup waits again, and somebody writes more."""
+    await world.mail("old")
+    await _restored(world)
+    world.clock.advance(5.0)
+    await world.mail("new")
+
+
 async def _backup(world: World) -> None:
     await world.apply(repository())
     await world.ask("Backup", repository="nas")
@@ -135,6 +143,10 @@ STORIES: dict[str, Story] = {
     "rollback of a restore, swap of the files fails": Story(_rollback_fails("filestore-swap"), _restored, loses=True),
     "rollback, files fail": Story(_rollback_fails("filestore-return"), _upgraded),
     "rollback of a restore": Story(lambda world: world.ask("Rollback"), _restored, loses=True),
+    "release of cron, old mail cancelled": Story(
+        lambda world: world.ask("ReleaseHold", cancelOlder=True), _restored_with_mail, loses=True
+    ),
+    "release of cron": Story(lambda world: world.ask("ReleaseHold"), _restored_with_mail, loses=True),
     "configuration": Story(_apply(configOptions={"limit_time_real": 600})),
 }
 

@@ -74,6 +74,7 @@ class Picture:
     previous: bool
     held: bool = False
     marks: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
 class World:
@@ -156,6 +157,10 @@ class World:
         files = self.machine.files(ref)
         files.current = [*(files.current or []), MARK + text]
         self.machine.writes.setdefault(ref, []).append(MARK + text)
+
+    async def mail(self, name: str, ref: Ref = SHOP) -> None:
+        """A user writes mail that waits for cron."""
+        (await self.current(ref)).waiting[name] = self.clock.now()
 
     async def delete(self, *, ref: Ref = SHOP, purge: bool = False) -> None:
         """`mooring delete` without the waiting."""
@@ -260,6 +265,7 @@ class World:
             previous=ledger.previous is not None,
             held=bool(ledger.cron_held),
             marks=tuple(one for one in (await self.current(ref)).rows if one.startswith(MARK)),
+            waiting=tuple((await self.current(ref)).waiting),
         )
 
     async def check_rest(self, ref: Ref = SHOP) -> None:

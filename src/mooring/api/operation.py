@@ -13,7 +13,7 @@ from mooring.api.common import GitSource
 from mooring.api.enums import MaintenanceTime, OperationType
 from mooring.api.jobs import OperationSpec
 from mooring.api.meta import Resource
-from mooring.api.texts import ImageReference, ResourceName, SnapshotId
+from mooring.api.texts import Flag, ImageReference, ResourceName, SnapshotId
 
 _TARGETS: Mapping[OperationType, tuple[bool, tuple[str, ...]]] = {
     OperationType.STOP: (False, ()),
@@ -58,6 +58,11 @@ class OdooOperationSpec(OperationSpec, RuledModel):
         description="Deploy and Migrate need it, Rollback and Verify may have it (left out: the release before; the newest "
         "backup), the others have none.",
     )
+    cancel_older: Flag | None = Field(
+        default=None,
+        description="ReleaseHold: whether mail, messages, mailings and queue jobs that wait since before the data went back "
+        "are cancelled first. Left out: they are sent.",
+    )
     maintenance: MaintenanceTime = Field(
         default=MaintenanceTime.NOW,
         description="`now`, or `window`: when the instance's next maintenance window opens.",
@@ -65,11 +70,13 @@ class OdooOperationSpec(OperationSpec, RuledModel):
 
     @classmethod
     def find_broken(cls, given: Mapping[str, Any]) -> Iterator[Broken]:
-        """`to` is there where the type needs it, fits the type, and is absent where it means nothing."""
+        """`to` is there where the type needs it, fits the type, and each field is absent where it means nothing."""
         written = given.get("type")
         kind = next((one for one in OperationType if one == written), None)
         if kind is None:
             return
+        if "cancel_older" in given and kind is not OperationType.RELEASE_HOLD:
+            yield Broken(f"{kind} has no cancelOlder; leave it out", field="cancel_older")
         needed, names = _TARGETS[kind]
         if "to" not in given:
             if needed:

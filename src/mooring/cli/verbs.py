@@ -48,12 +48,14 @@ async def ask_for(
     wait: bool,
     together: Sequence[Manifest] = (),
     identities: Mapping[Ref, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Ref:
     """As `ask`, within a command that has more to do; the operation's document.
 
     Args:
         together: manifests that are written with it, all or none.
         identities: ids of instances among them whose data comes from a snapshot.
+        more: what the result says besides, as data.
     """
     request = build_request(instance, kind, spec, verb=verb)
     written = await accept_manifests(await app.services(), [*together, request], identities=identities)
@@ -62,7 +64,7 @@ async def ask_for(
         await lead(app, [instance], operations=[operation])
     app.progress.close()
     doc = await app.documents.get(instance)
-    row = {**view(doc), "operation": operation.name} if doc is not None else {"operation": operation.name}
+    row = {**(view(doc) if doc is not None else {}), "operation": operation.name, **(more or {})}
     if app.options.output != "table":
         print_result(app.options, row)
     elif not wait:

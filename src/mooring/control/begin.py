@@ -127,6 +127,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         previous_kind=previous.kind if previous else OperationType.UPGRADE,
         initialized=work.ledger.initialized,
         generation=work.doc.generation,
+        held_since=work.ledger.cron_held_since,
     )
     try:
         accepted = replace(accepted, repository=await _repository(services, work, operation))

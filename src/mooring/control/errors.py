@@ -161,6 +161,15 @@ class UnknownRepository(NotFoundError):
     default_resolution = "Apply a BackupRepository of that name, or correct the name."
 
 
+class OutgoingUnknown(FailedError):
+    """What waits to be sent could not be counted; nothing was changed, and cron stays held."""
+
+    code = "MOOR-643"
+    reason = "OutgoingUnknown"
+    retry = Retry.AFTER
+    default_resolution = "Correct the cause, and ask again."
+
+
 class RepositoryTaskFailed(FailedError):
     """A task on a backup repository ended with an error; the repository is as it was, or says otherwise."""
 

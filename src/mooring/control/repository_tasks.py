@@ -12,16 +12,13 @@ from datetime import timedelta
 from typing import Any
 
 from mooring.control.errors import RepositoryTaskFailed
-from mooring.control.events import Event
+from mooring.control.once import run_once
 from mooring.control.services import Services, new_id
 from mooring.domain.instance.repository import RepositoryAccess, repository_task
 from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import child
 from mooring.domain.task import TaskState
 from mooring.domain.work.codec import Document
-from mooring.errors import TimeoutExceeded
-
-POLL_S = 0.3
 
 
 async def run_repository_task(
@@ -35,23 +32,10 @@ async def run_repository_task(
     """
     name = child(access.ref, f"{document.TASK}-{new_id()[:6]}")
     task = repository_task(access, name, document, deadline=timedelta(seconds=timeout_s))
-    until = services.clock.monotonic() + timeout_s
-    said = ""
-    await services.target.start(task)
     try:
-        while True:
-            state = await services.target.task(name)
-            if state.phase in ("succeeded", "failed", "absent"):
-                return _result(document, state)
-            step = state.progress.step if state.progress is not None else ""
-            if step and step != said:
-                services.emit(Event(access.ref, "step", step, step=step))
-                said = step
-            if services.clock.monotonic() > until:
-                raise TimeoutExceeded(f"{document.TASK} of {access.ref.name} took longer than {timeout_s:.0f} s.")
-            await services.clock.sleep(POLL_S)
+        return _result(document, await run_once(services, task, about=access.ref, timeout_s=timeout_s))
     finally:
-        await _clean(services, access, name)
+        await _clean(services, access)
 
 
 def _result(document: Document, state: TaskState) -> Mapping[str, Any]:
@@ -65,12 +49,8 @@ def _result(document: Document, state: TaskState) -> Mapping[str, Any]:
     )
 
 
-async def _clean(services: Services, access: RepositoryAccess, name: str) -> None:
-    """The task and its network go; the cache stays."""
-    while (await services.target.task(name)).phase in ("pending", "running"):
-        await services.target.cancel(name)
-        await services.clock.sleep(POLL_S)
-    await services.target.forget(name)
+async def _clean(services: Services, access: RepositoryAccess) -> None:
+    """The network goes; the cache stays."""
     nothing = Desired(access.ref, access.identity, network=False)
     seen = await services.target.observe(access.ref, live=True)
     if not seen.tasks:

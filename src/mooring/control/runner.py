@@ -15,6 +15,7 @@ from mooring.control.operations import Operation, read_accepted, read_operation
 from mooring.control.services import Services
 from mooring.domain.instance.ledger import Ledger
 from mooring.domain.instance.outcome import note_done
+from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import (
@@ -149,7 +150,7 @@ async def run_moves(
                     return Advance(operation, accepted, ledger, wait_s=0.3)
                 step = _step(plan, record.step)
                 if record.state == "done" and step is not None and isinstance(step.action, Note):
-                    ledger = note_done(ledger, accepted, record.step)
+                    ledger = note_done(ledger, accepted, record.step, at=rfc3339(record.at))
                     await save(ledger)
                 before = hold(plan, log)
                 operation = await _append(services, operation, record)

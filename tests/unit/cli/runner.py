@@ -16,6 +16,7 @@ from mooring.cli import context
 from mooring.cli.context import App
 from mooring.cli.main import main
 from mooring.cli.options import Options
+from mooring.control.operations import ALL_KINDS
 from mooring.domain.model.identity import Ref
 from mooring.drivers.documents import Document
 from mooring.drivers.secret_files import SecretFiles
@@ -78,6 +79,11 @@ class Program:
     def get(self, kind: str, name: str, namespace: str = "default") -> Document | None:
         """The record as it is."""
         return asyncio.run(self.documents.get(Ref(kind, namespace, name)))
+
+    def operations(self) -> list[Document]:
+        """Every operation on record."""
+        docs = [asyncio.run(self.documents.list(kind)) for kind in ALL_KINDS]
+        return [one for some in docs for one in some]
 
     @contextlib.asynccontextmanager
     async def open(self, options: Options) -> AsyncIterator[App]:

@@ -37,39 +37,48 @@ def not_begun(ledger: Ledger, at: str) -> Ledger:
     return replace(ledger, backups=replace(ledger.backups, ended=at, result=FAILED))
 
 
-def let_in(ledger: Ledger, accepted: Accepted) -> Ledger:
-    """The ledger when the restored data is current: what ran before can be returned to, and cron waits for a person."""
+def let_in(ledger: Ledger, accepted: Accepted, *, at: str) -> Ledger:
+    """The ledger when the restored data is current: what ran before can be returned to, and cron waits for a person.
+
+    Args:
+        at: now, RFC 3339.
+    """
     subject = accepted.subject
     if subject is None:
         return ledger
     digest = subject.release.release.digest
     previous: Previous | None = None
     if accepted.initialized:
-        previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE, ledger.cron_held)
+        previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE, ledger.cron_held, ledger.cron_held_since)
     held = (
         f"its data came back from {accepted.spec['source']['snapshot']}" if subject.environment == "Production" else ""
     )
     if ledger.previous is not None and ledger.previous.operation == accepted.id:
         previous = ledger.previous
-    return replace(ledger, initialized=True, runs=digest, previous=previous, cron_held=held)
+    since = at if held else ""
+    return replace(ledger, initialized=True, runs=digest, previous=previous, cron_held=held, cron_held_since=since)
 
 
-def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease) -> Ledger:
+def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease, *, at: str) -> Ledger:
     """The ledger when a rollback's data is current.
 
     Where production's data went back in time cron waits: back to before an upgrade, or to before a restore whose cron ran
     since. Where it did not run, it is as it was before the restore.
+
+    Args:
+        at: now, RFC 3339.
     """
     previous = ledger.previous
     if previous is None or previous.operation != accepted.previous:
         return ledger  # this was written down already
-    held = previous.cron_held
+    held, since = previous.cron_held, previous.cron_held_since
     if ledger.environment == "Production" and not held:
         if previous.kind is OperationType.UPGRADE:
             held = "its data went back to before the upgrade"
         elif not ledger.cron_held:
             held = "its data went back to before the restore"
-    return replace(ledger, runs=to.release.digest, previous=None, cron_held=held)
+        since = at if held else ""
+    return replace(ledger, runs=to.release.digest, previous=None, cron_held=held, cron_held_since=since)
 
 
 def restored_from(log: Sequence[StepRecord]) -> str | None:

@@ -24,12 +24,14 @@ class Previous:
         operation: the operation that kept its data aside.
         kind: that operation's type.
         cron_held: why cron was held back then; empty where it was not.
+        cron_held_since: since when, RFC 3339.
     """
 
     digest: str
     operation: str
     kind: OperationType = OperationType.UPGRADE
     cron_held: str = ""
+    cron_held_since: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Ledger:
         previous: what a rollback returns to.
         backups: what is remembered of its backups.
         cron_held: why cron stays away until a person releases it; empty where it does not.
+        cron_held_since: when its data went back in time, RFC 3339; what waits since before may have been sent already.
         done: ids of the operations that ran, newest last, at most 100: a record that comes again runs nothing.
     """
 
@@ -93,6 +96,7 @@ class Ledger:
     previous: Previous | None = None
     backups: Backups = Backups()
     cron_held: str = ""
+    cron_held_since: str = ""
     done: tuple[str, ...] = ()
 
     def release(self, digest: str) -> PinnedRelease | None:
@@ -149,6 +153,7 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
             previous["operation"],
             OperationType(previous.get("kind", "Upgrade")),
             str(previous.get("cron_held", "")),
+            str(previous.get("cron_held_since", "")),
         )
         if previous
         else None

@@ -22,8 +22,12 @@ from mooring.domain.work.errors import NoRoomLeft
 LATCHING = frozenset({OperationType.INIT, OperationType.UPGRADE})
 
 
-def note_done(ledger: Ledger, accepted: Accepted, step: str) -> Ledger:
-    """The ledger after the step `step` of an operation was done; applied before it is recorded as done."""
+def note_done(ledger: Ledger, accepted: Accepted, step: str, *, at: str) -> Ledger:
+    """The ledger after the step `step` of an operation was done; applied before it is recorded as done.
+
+    Args:
+        at: when, RFC 3339.
+    """
     match accepted.type, step:
         case OperationType.UPGRADE, name if name == SWITCH and accepted.to is not None and accepted.subject is not None:
             before = accepted.subject.release.release.digest
@@ -33,11 +37,11 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str) -> Ledger:
                 moved = replace(moved, wanted=after)  # a name that moved since is not moved back
             return moved.with_release(accepted.to)
         case OperationType.ROLLBACK, name if name == MARK and accepted.to is not None:
-            return returned(ledger, accepted, accepted.to)
+            return returned(ledger, accepted, accepted.to, at=at)
         case OperationType.RESTORE, name if name == LET_IN:
-            return let_in(ledger, accepted)
+            return let_in(ledger, accepted, at=at)
         case OperationType.RELEASE_HOLD, name if name == MARK:
-            return replace(ledger, cron_held="")
+            return replace(ledger, cron_held="", cron_held_since="")
         case OperationType.STOP, name if name == MARK:
             return replace(ledger, stopped=True)
         case OperationType.START, name if name == MARK:

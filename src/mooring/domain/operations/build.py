@@ -16,10 +16,10 @@ from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.init import plan_init
 from mooring.domain.operations.plan import OperationType, Plan
 from mooring.domain.operations.provision import plan_provision
+from mooring.domain.operations.release_hold import plan_release_hold
 from mooring.domain.operations.restore import plan_restore, plan_return
 from mooring.domain.operations.running import (
     plan_delete,
-    plan_release_hold,
     plan_restart,
     plan_rollback,
     plan_start,
@@ -47,6 +47,7 @@ class Accepted:
         generation: of the instance's spec then; a failure is latched for it. 0 where it was not written down.
         repository: where snapshots are, for the types that need one.
         initialized: Odoo was in the database then: there is something to return to.
+        held_since: when the data went back in time, RFC 3339; empty where it did not, or nobody knows.
     """
 
     ref: Ref
@@ -64,6 +65,7 @@ class Accepted:
     repository: RepositoryAccess | None = None
     previous_kind: OperationType = OperationType.UPGRADE
     initialized: bool = True
+    held_since: str = ""
 
 
 def _subject(accepted: Accepted) -> Subject:
@@ -160,6 +162,17 @@ def _restore(accepted: Accepted) -> Plan:
     )
 
 
+def _release_hold(accepted: Accepted) -> Plan:
+    return plan_release_hold(
+        accepted.ref,
+        accepted.id,
+        _subject(accepted),
+        since=accepted.held_since,
+        cancel=accepted.spec.get("cancelOlder") is True,
+        replicas=accepted.replicas,
+    )
+
+
 def _rollback(accepted: Accepted) -> Plan:
     if accepted.previous_kind is OperationType.RESTORE:
         return plan_return(
@@ -202,7 +215,7 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.STOP: lambda _: plan_stop(),
     OperationType.START: lambda accepted: plan_start(accepted.replicas),
     OperationType.RESTART: lambda accepted: plan_restart(accepted.replicas),
-    OperationType.RELEASE_HOLD: lambda accepted: plan_release_hold(accepted.replicas),
+    OperationType.RELEASE_HOLD: _release_hold,
     OperationType.BACKUP: _backup,
     OperationType.RESTORE: _restore,
     OperationType.ROLLBACK: _rollback,

@@ -53,6 +53,15 @@ class OperationCancelled(ConflictError):
     default_resolution = "Ask for it again when it is wanted."
 
 
+class ReturnTimeUnknown(UsageError):
+    """What is older than the return is to be cancelled, and the time of the return was not written down."""
+
+    code = "MOOR-642"
+    reason = "ReturnTimeUnknown"
+    retry = Retry.NEVER
+    default_resolution = "Cancel in Odoo what was sent already, then release the hold with --keep."
+
+
 class RepositoryNotNamed(UsageError):
     """An operation needs a backup repository, and none is named."""
 

@@ -27,6 +27,7 @@ from mooring.domain.work.errors import NoRoomLeft, NotEnoughSpace
 from tests.unit.domain.instance.subjects import SHOP, ledger, release, subject
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+AT = "2026-01-01T00:00:00Z"
 NEXT = release("next")
 names = st.text(min_size=0, max_size=8)
 counts = st.dictionaries(st.sampled_from(["Init", "Upgrade", "Provision"]), st.integers(0, 9))
@@ -45,7 +46,8 @@ ledgers = st.builds(
     stopped=st.booleans(),
     latched=counts,
     retries=counts,
-    previous=st.none() | st.builds(Previous, names, names, st.sampled_from(OperationType), names),
+    previous=st.none() | st.builds(Previous, names, names, st.sampled_from(OperationType), names, names),
+    cron_held_since=names,
     done=st.lists(names, max_size=4).map(tuple),
 )
 
@@ -164,25 +166,25 @@ def test_failed_upgrade_leaves_the_one_before_to_return_to_unless_its_copies_wen
 
 
 def test_switch_moves_the_data_to_the_new_release_and_remembers_the_way_back() -> None:
-    after = note_done(ledger(), accepted(OperationType.UPGRADE), SWITCH)
+    after = note_done(ledger(), accepted(OperationType.UPGRADE), SWITCH, at=AT)
     assert (after.runs, after.previous) == (NEXT.release.digest, Previous(release().release.digest, "op-1"))
     assert after.release(release().release.digest) is not None
-    assert note_done(after, accepted(OperationType.UPGRADE), SWITCH) == after
+    assert note_done(after, accepted(OperationType.UPGRADE), SWITCH, at=AT) == after
 
 
 def test_switch_to_where_a_name_moved_pins_the_name_there() -> None:
     before = ledger(wanted_source=NEXT.release.source)
-    assert note_done(before, accepted(OperationType.UPGRADE), SWITCH).wanted == NEXT.release.digest
+    assert note_done(before, accepted(OperationType.UPGRADE), SWITCH, at=AT).wanted == NEXT.release.digest
     other = ledger(wanted_source="odoo:other")
-    assert note_done(other, accepted(OperationType.UPGRADE), SWITCH).wanted == release().release.digest
+    assert note_done(other, accepted(OperationType.UPGRADE), SWITCH, at=AT).wanted == release().release.digest
 
 
 def test_rollback_returns_once_and_holds_the_release_that_was_left_back() -> None:
     before = ledger(runs=NEXT.release.digest, previous=Previous(release().release.digest, "op-0"))
     asked = replace(accepted(OperationType.ROLLBACK), previous="op-0")
-    after = note_done(before, asked, MARK)
+    after = note_done(before, asked, MARK, at=AT)
     assert (after.runs, after.previous) == (release().release.digest, None)
-    assert note_done(after, asked, MARK) == after
+    assert note_done(after, asked, MARK, at=AT) == after
     ended = finish(after, accepted(OperationType.ROLLBACK), Finished("succeeded"), (), generation=9)
     assert ended.latched == {"Rollback": 3}
 
@@ -198,7 +200,9 @@ RESTORED = "its data went back to before the restore"
         pytest.param("Staging", Previous("d", "op-0"), "", "", id="staging"),
         pytest.param("Production", Previous("d", "op-0", OperationType.RESTORE), "since", "", id="restore"),
         pytest.param("Production", Previous("d", "op-0", OperationType.RESTORE), "", RESTORED, id="cron ran since"),
-        pytest.param("Production", Previous("d", "op-0", OperationType.RESTORE, "first"), "two", "first", id="second"),
+        pytest.param(
+            "Production", Previous("d", "op-0", OperationType.RESTORE, "first", "then"), "two", "first", id="second"
+        ),
     ],
 )
 def test_rollback_holds_cron_where_production_went_back_in_time(
@@ -206,9 +210,11 @@ def test_rollback_holds_cron_where_production_went_back_in_time(
 ) -> None:
     before = ledger(environment=environment, previous=previous, cron_held=now)
     asked = replace(accepted(OperationType.ROLLBACK), previous="op-0", previous_kind=previous.kind)
-    after = note_done(before, asked, MARK)
+    after = note_done(before, asked, MARK, at=AT)
     assert after.cron_held == held
-    assert note_done(after, asked, MARK) == after
+    since = {UPGRADED: AT, RESTORED: AT, "first": previous.cron_held_since}
+    assert after.cron_held_since == since.get(held, "")
+    assert note_done(after, asked, MARK, at=AT) == after
     assert load_ledger(dump_ledger(before)) == before
 
 
@@ -216,17 +222,18 @@ def test_rollback_holds_cron_where_production_went_back_in_time(
 def test_restore_lets_in_once_and_can_be_returned_from_where_there_was_something(*, initialized: bool) -> None:
     source = {"source": {"snapshot": "s1"}}
     asked = replace(accepted(OperationType.RESTORE), spec=source, initialized=initialized)
-    before = ledger(initialized=initialized, cron_held="earlier")
-    after = note_done(before, asked, LET_IN)
+    before = ledger(initialized=initialized, cron_held="earlier", cron_held_since="then")
+    after = note_done(before, asked, LET_IN, at=AT)
     assert (after.initialized, after.runs, bool(after.cron_held)) == (True, release().release.digest, True)
-    kept = Previous(before.runs, asked.id, OperationType.RESTORE, "earlier") if initialized else None
+    assert after.cron_held_since == AT
+    kept = Previous(before.runs, asked.id, OperationType.RESTORE, "earlier", "then") if initialized else None
     assert after.previous == kept
-    assert note_done(after, asked, LET_IN) == after
+    assert note_done(after, asked, LET_IN, at=AT) == after
 
 
 @pytest.mark.parametrize(("kind", "stopped"), [(OperationType.STOP, True), (OperationType.START, False)])
 def test_stop_and_start_are_remembered(kind: OperationType, *, stopped: bool) -> None:
-    assert note_done(ledger(stopped=not stopped), accepted(kind), MARK).stopped is stopped
+    assert note_done(ledger(stopped=not stopped), accepted(kind), MARK, at=AT).stopped is stopped
 
 
 @pytest.mark.parametrize(
