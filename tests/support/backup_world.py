@@ -116,7 +116,7 @@ class World:
 
     def swap(self, **changes: Any) -> DatabaseSwap:
         given: dict[str, Any] = {"fence": Fence("op-r", 1, wait_s=5), **changes}
-        return DatabaseSwap(self.server.connection(), instance=self.instance, database=self.name, **given)
+        return DatabaseSwap(connection=self.server.connection(), instance=self.instance, database=self.name, **given)
 
     def swap_files(self, **changes: Any) -> FilestoreSwap:
         given: dict[str, Any] = {"fence": Fence("op-r", 1, wait_s=5), **changes}

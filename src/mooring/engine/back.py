@@ -14,7 +14,7 @@ from mooring.domain.work.names import beside
 from mooring.domain.work.results import ReturnResult
 from mooring.drivers.postgres import SQL, Identifier, Session
 from mooring.engine.databases import ensure_absent, ensure_disconnected, when_free
-from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_one, write_mark
+from mooring.engine.marks import Database, check_ours, locked_server, now, observe_current, observe_one, write_mark
 from mooring.engine.report import Reporter
 
 
@@ -30,11 +30,9 @@ def ensure_returned(document: DatabaseReturn, report: Reporter) -> ReturnResult:
     with locked_server(
         document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
     ) as session:
-        current = observe_one(session, document.database)
-        mark = DataMark(document.instance, "current")
-        if current is not None:
-            mark = check_ours(current, document.instance, role="current")
-        mark = fenced(mark, document.fence, document.TASK)
+        current, mark = observe_current(
+            session, document.database, instance=document.instance, fence=document.fence, task=document.TASK
+        )
         safety = observe_one(session, beside(document.instance, role="safety", operation=operation))
         previous = beside(document.instance, role="previous", operation=operation)
         if safety is not None:

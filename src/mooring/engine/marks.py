@@ -41,9 +41,14 @@ class Database:
 
 def observe_all(session: Session, instance: str) -> tuple[Database, ...]:
     """The databases that carry this instance's id, by name."""
+    return tuple(item for item in observe_marked(session) if item.mark and item.mark.instance == instance)
+
+
+def observe_marked(session: Session) -> tuple[Database, ...]:
+    """The databases that carry a comment of ours, whoever's, by name."""
     rows = session.rows(SQL(_READ + " ORDER BY datname"), doing="list the databases")
     found = (Database(row[0], row[1], parse_mark(row[2]), row[3], row[4]) for row in rows)
-    return tuple(item for item in found if item.mark and item.mark.instance == instance)
+    return tuple(item for item in found if item.mark)
 
 
 def observe_one(session: Session, name: str) -> Database | None:
@@ -82,6 +87,19 @@ def fenced(mark: DataMark, fence: Fence, task: str) -> DataMark:
     """
     operation, steps = decide_fence(mark, fence, task)
     return replace(mark, operation=operation, steps=steps)
+
+
+def observe_current(
+    session: Session, database: str, *, instance: str, fence: Fence, task: str
+) -> tuple[Database | None, DataMark]:
+    """What has the instance's name now, and its mark with this attempt in it; None and a fresh mark for nothing.
+
+    Raises:
+        DatabaseForeign, StaleAttempt: see `check_ours` and `fenced`.
+    """
+    current = observe_one(session, database)
+    mark = DataMark(instance, "current") if current is None else check_ours(current, instance, role="current")
+    return current, fenced(mark, fence, task)
 
 
 def now() -> str:

@@ -16,6 +16,7 @@ from mooring.domain.work.codec import Document, Shape
 from mooring.domain.work.common import Connection, Fence, check_database_name
 from mooring.domain.work.repository import RepositorySettings
 
+Take = Literal["building", "previous"]
 BackAs = Literal["building", "previous", "safety"]
 
 
@@ -102,71 +103,68 @@ class FilestoreRestore(Document):
             raise ValueError("instance must not be empty")
 
 
-@dataclass(frozen=True)
-class DatabaseSwap(Document):
-    """Make the restored database current, or a previous one again. Administrator; gives `DatabaseSwapResult`.
+@dataclass(frozen=True, kw_only=True)
+class _Swap(Document):
+    """What the exchange of a database and that of a filestore have in common.
 
     Attributes:
-        take: `building` is what this fence's operation restored; `previous` is what an earlier operation replaced.
+        take: `building` is what this fence's operation built; `previous` is what an earlier operation replaced.
         replaced_by: with `previous`, that operation.
         back_as: with `previous`, takes back what `replaced_by` did: what is current gets the role that it had before, and
             where that operation replaced nothing, nothing is done. None keeps what is current as `previous`.
         back_of: with `back_as`, the operation that it had it from.
     """
 
-    TASK: ClassVar[str] = "database-swap"
-
-    connection: Connection
     fence: Fence
     instance: str
     database: str
-    take: Literal["building", "previous"] = "building"
+    take: Take = "building"
     replaced_by: str | None = None
     back_as: BackAs | None = None
     back_of: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse the server's own databases, and a mixture that names nothing.
+        """Refuse names that lead elsewhere, the server's own databases, and a mixture that names nothing.
 
         Raises:
             ValueError: says which.
         """
         check_database_name(self.database)
-        check_take(self.take, self.replaced_by, self.fence)
-        check_back(self.replaced_by, self.back_as, self.back_of)
+        if (self.take == "previous") != (self.replaced_by is not None):
+            raise ValueError("replacedBy belongs to take previous, and take previous needs it")
+        if self.replaced_by == self.fence.operation:
+            raise ValueError("replacedBy must be an earlier operation")
+        if (self.back_as is None) != (self.back_of is None):
+            raise ValueError("backAs and backOf belong together")
+        if self.back_as is not None and self.replaced_by is None:
+            raise ValueError("backAs belongs to take previous")
 
 
-@dataclass(frozen=True)
-class FilestoreSwap(Document):
-    """Make the restored filestore current, or a previous one again. As Odoo's user; gives `FilestoreSwapResult`.
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSwap(_Swap):
+    """Make the restored database current, or a previous one again. Administrator; gives `DatabaseSwapResult`."""
 
-    Attributes:
-        take: as in `DatabaseSwap`.
-        replaced_by: as in `DatabaseSwap`.
-        back_as: as in `DatabaseSwap`.
-        back_of: as in `DatabaseSwap`.
-    """
+    TASK: ClassVar[str] = "database-swap"
+
+    connection: Connection
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilestoreSwap(_Swap):
+    """Make the restored filestore current, or a previous one again. As Odoo's user; gives `FilestoreSwapResult`."""
 
     TASK: ClassVar[str] = "filestore-swap"
 
-    fence: Fence
-    instance: str
     data_dir: str
-    database: str
-    take: Literal["building", "previous"] = "building"
-    replaced_by: str | None = None
-    back_as: BackAs | None = None
-    back_of: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that lead elsewhere, and a mixture that names nothing.
+        """As `_Swap`, and refuse a folder that leads elsewhere.
 
         Raises:
             ValueError: says which.
         """
+        super().__post_init__()
         check_source(self.database, self.data_dir, self.data_dir, 1)
-        check_take(self.take, self.replaced_by, self.fence)
-        check_back(self.replaced_by, self.back_as, self.back_of)
 
 
 @dataclass(frozen=True)
@@ -234,27 +232,3 @@ class FilestoreSwapResult(Shape):
 
     swapped: bool
     previous: str | None
-
-
-def check_take(take: str, replaced_by: str | None, fence: Fence) -> None:
-    """Refuse a swap that names nothing.
-
-    Raises:
-        ValueError: `replaced_by` without `previous`, or the other way round, or this very operation.
-    """
-    if (take == "previous") != (replaced_by is not None):
-        raise ValueError("replacedBy belongs to take previous, and take previous needs it")
-    if replaced_by == fence.operation:
-        raise ValueError("replacedBy must be an earlier operation")
-
-
-def check_back(replaced_by: str | None, back_as: str | None, back_of: str | None) -> None:
-    """Refuse to take back what is not named.
-
-    Raises:
-        ValueError: says what is missing.
-    """
-    if (back_as is None) != (back_of is None):
-        raise ValueError("backAs and backOf belong together")
-    if back_as is not None and replaced_by is None:
-        raise ValueError("backAs belongs to take previous")

@@ -18,7 +18,7 @@ from mooring.domain.work.names import beside
 from mooring.domain.work.restore import DatabaseSwap, DatabaseSwapResult, FilestoreSwap, FilestoreSwapResult
 from mooring.engine.back import swap_in
 from mooring.engine.filestore import drop_folder, is_folder, swap_folders
-from mooring.engine.marks import check_ours, fenced, locked_server, now, observe_one
+from mooring.engine.marks import check_ours, locked_server, now, observe_current, observe_one
 from mooring.engine.report import Reporter
 from mooring.engine.tree import rename
 from mooring.engine.volume import Volume, locked_volume, write_volume_mark
@@ -36,11 +36,9 @@ def ensure_database_swapped(document: DatabaseSwap, report: Reporter) -> Databas
     with locked_server(
         document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
     ) as session:
-        current = observe_one(session, document.database)
-        mark = DataMark(document.instance, "current")
-        if current is not None:
-            mark = check_ours(current, document.instance, role="current")
-        mark = fenced(mark, document.fence, document.TASK)
+        current, mark = observe_current(
+            session, document.database, instance=document.instance, fence=document.fence, task=document.TASK
+        )
         name = beside(document.instance, role=document.take, operation=document.replaced_by or operation)
         incoming = observe_one(session, name)
         role, of = document.back_as or "previous", document.back_of or operation
