@@ -29,6 +29,7 @@ from mooring.engine.parameters import ensure_parameter, read_parameter
 from mooring.engine.report import Reporter
 from mooring.engine.secret_files import load_secret
 from mooring.engine.server import NOT_INTO_THIS_DATABASE, open_session
+from mooring.engine.template.files import ensure_unpacked
 
 # What Odoo 17 and later use; older series take any number from the hash itself.
 ROUNDS = 600_000
@@ -62,6 +63,16 @@ def ensure_finished(document: DatabaseFinishInit, report: Reporter) -> FinishRes
         # Most of this task's time is the hash, which needs nothing of what else it does.
         password = load_secret(document.admin_password_file) if document.admin_password_file else None
         hashed = aside.submit(hash_password, password, os.urandom(16)) if password is not None else None
+        if document.unpack_into is not None:
+            ensure_unpacked(
+                document.connection,
+                report,
+                database=document.database,
+                data_dir=document.unpack_into,
+                instance=document.instance,
+                fence=document.fence,
+                task=document.TASK,
+            )
         facts = _verify(document, report)
         with open_session(document.connection, task=document.TASK, database=document.database) as session:
             try:

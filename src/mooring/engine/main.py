@@ -55,6 +55,12 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
 }
 Work = Callable[[Any, Reporter], Shape]
 
+    "template-begin": ("templates", "TemplateBegin", "template.make", "ensure_begun"),
+    "template-pack": ("templates", "TemplatePack", "template.files", "ensure_packed"),
+    "template-publish": ("templates", "TemplatePublish", "template.make", "ensure_published"),
+    "template-prune": ("templates", "TemplatePrune", "template.stock", "ensure_pruned"),
+    "database-from-template": ("templates", "DatabaseFromTemplate", "template.use", "ensure_copied"),
+    "database-empty": ("templates", "DatabaseEmpty", "template.use", "ensure_emptied"),
 
 def run(name: str, source: Callable[[], str], *, write: Callable[[str], None] = write_stdout) -> int:
     """Run the task `name`; the exit code.

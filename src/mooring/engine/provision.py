@@ -98,7 +98,7 @@ def _create(session: Session, document: DatabaseProvision, mark: DataMark) -> bo
     # By database, not by operation: the next operation finds what an abandoned one left.
     building = beside(document.instance, role="building", operation=document.database)
     ensure_building_absent(session, building, document.instance)
-    _create_empty(session, building, document.owner)
+    create_empty(session, building, document.owner)
     write_mark(session, building, DataMark(document.instance, "building", document.fence.operation))
     with open_session(document.connection, task=document.TASK, database=building) as inside:
         immutable = ensure_extensions(inside, building)
@@ -114,7 +114,8 @@ def _create(session: Session, document: DatabaseProvision, mark: DataMark) -> bo
     return immutable
 
 
-def _create_empty(session: Session, name: str, owner: str) -> None:
+def create_empty(session: Session, name: str, owner: str) -> None:
+    """Make an empty database with the locale that Odoo wants; nothing has that name."""
     own = session.value(
         "SELECT datctype FROM pg_database WHERE datname = 'template0'", doing="read the server's locale"
     )

@@ -121,6 +121,7 @@ class DatabaseFinishInit(Document):
         base_url: `web.base.url`; None leaves it.
         freeze_base_url: keep Odoo from rewriting it at the administrator's next login.
         report_url: `report.url`, where wkhtmltopdf fetches; None leaves it.
+        unpack_into: Odoo's data folder, for a database that was copied from a template: its files go there first.
     """
 
     TASK: ClassVar[str] = "database-finish-init"
@@ -138,3 +139,4 @@ class DatabaseFinishInit(Document):
     base_url: str | None = None
     freeze_base_url: bool = False
     report_url: str | None = None
+    unpack_into: str | None = None

@@ -2,7 +2,8 @@
 """The comment that says which database is what, and the same record beside a filestore. Pure.
 
 A comment follows its database through a rename, so it and never the name says whose data it is:
-    {"mooring": 1, "instance": ID, "role": "current", "operation": …, "steps": {TASK: attempt}, "at": …, "returned": …}
+    {"mooring": 1, "instance": ID, "role": "current", "operation": …, "steps": {TASK: attempt}, "at": …, "returned": …,
+     "about": {…}}
 `steps` remembers the highest attempt of each task of `operation`; a lower one is refused.
 """
 
@@ -32,6 +33,7 @@ class DataMark:
         steps: highest attempt seen, by task name.
         at: when the role was written, ISO 8601 in UTC.
         returned: operation whose safety copy this was before it became current again.
+        about: of a template: what went into it.
     """
 
     instance: str
@@ -40,6 +42,7 @@ class DataMark:
     steps: Mapping[str, int] = field(default_factory=dict)
     at: str | None = None
     returned: str | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def fact(self) -> Mark:
         """What others need of it."""
@@ -59,8 +62,15 @@ def parse_mark(text: str | None) -> DataMark | None:
         return None
     steps = value.get("steps")
     known = {str(key): item for key, item in steps.items() if isinstance(item, int)} if isinstance(steps, dict) else {}
+    about = value.get("about")
     return DataMark(
-        instance, role, _text(value, "operation"), known, at=_text(value, "at"), returned=_text(value, "returned")
+        instance,
+        role,
+        _text(value, "operation"),
+        known,
+        at=_text(value, "at"),
+        returned=_text(value, "returned"),
+        about={str(key): str(item) for key, item in about.items()} if isinstance(about, dict) else {},
     )
 
 
