@@ -4,19 +4,25 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from bench import fifty, fresh, idle, settled, starting, tasks
+from bench.backups import box as boxes
+from bench.backups import measure as backups
 from bench.commands import ROOT, RunFailed
 from bench.figures import Figure, Part
 from bench.machine import describe, load
 from bench.page import render_page, render_table
 from bench.place import Place, engine_client, new_place
+from mooring.cli.engine_image import OWN_IMAGE
 
+DATA_PARTS = ("backup", "changes", "blobs", "latency")
 PAGE = ROOT / "docs" / "benchmarks.md"
-PARTS = ("start", "fresh", "settled", "many", "idle", "task")
+PARTS = ("start", "fresh", "settled", "many", "idle", "task", *DATA_PARTS)
 
 
 def main() -> None:
@@ -63,6 +69,16 @@ def _measure(place: Place, wanted: list[str], given: argparse.Namespace) -> list
         take("many", lambda: settled.measure(place, manifest, repeats=given.repeats, instances=given.instances))
         take("idle", lambda: idle.measure(place, instances=given.instances, window_s=given.window))
     take("task", lambda: tasks.measure(place, repeats=given.repeats))
+    if set(DATA_PARTS) & set(wanted):
+        with (
+            tempfile.TemporaryDirectory(prefix="mooring-bench-") as folder,
+            boxes.new_box(place.engine, Path(folder), image=OWN_IMAGE) as box,
+        ):
+            laid = backups.prepare(box)
+            take("backup", lambda: backups.beside(box, repeats=given.pairs))
+            take("latency", lambda: backups.latency(box, window_s=60.0))
+            take("changes", lambda: backups.changes(box, laid))
+            take("blobs", lambda: backups.many(box))
     return parts
 
 

@@ -5,6 +5,7 @@
 #   testbed/tools.sh compose    the command of a Compose implementation: `docker compose` or `docker-compose`
 #   testbed/tools.sh quadlet    a root folder of Debian 13 with Podman's systemd generator in it, for chroot
 #   testbed/tools.sh registry   the program of an image registry: Debian's `docker-registry`
+#   testbed/tools.sh restic     the program restic, which the benchmarks measure beside: Debian's
 #
 # What is missing is installed (root, Debian or Ubuntu). MOORING_CACHE holds the folder.
 set -euo pipefail
@@ -22,25 +23,26 @@ ensure_compose() {
   printf 'docker-compose\n'
 }
 
-# Unpacked beside, not installed: the package would bring a service that listens on port 5000.
-ensure_registry() {
-  local program=$CACHE/docker-registry/usr/bin/docker-registry
+# unpacked PACKAGE: the program of that name, beside and not installed: docker-registry would bring a service that listens
+# on port 5000, and what a benchmark measures beside is nobody's tool here.
+unpacked() {
+  local package=$1 program=$CACHE/$1/usr/bin/$1
   mkdir -p "$CACHE"
   (
     flock 7
     [[ ! -x $program ]] || exit 0
-    is_debian || die "docker-registry is missing and this is no Debian or Ubuntu."
-    say "unpacking docker-registry in $CACHE/docker-registry"
+    is_debian || die "$package is missing and this is no Debian or Ubuntu."
+    say "unpacking $package in $CACHE/$package"
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     cd "$work"
     # By default root hands downloads to a user without rights, who cannot write here.
-    apt-get download -qq -o APT::Sandbox::User=root docker-registry >&2 ||
-      { apt-get update -qq >&2 && apt-get download -qq -o APT::Sandbox::User=root docker-registry >&2; }
-    dpkg-deb -x docker-registry_*.deb "$work/tree"
-    rm -rf "$CACHE/docker-registry"
-    mv "$work/tree" "$CACHE/docker-registry"
-  ) 7>"$CACHE/docker-registry.lock"
+    apt-get download -qq -o APT::Sandbox::User=root "$package" >&2 ||
+      { apt-get update -qq >&2 && apt-get download -qq -o APT::Sandbox::User=root "$package" >&2; }
+    dpkg-deb -x "$package"_*.deb "$work/tree"
+    rm -rf "${CACHE:?}/$package"
+    mv "$work/tree" "$CACHE/$package"
+  ) 7>"$CACHE/$package.lock"
   printf '%s\n' "$program"
 }
 
@@ -67,6 +69,7 @@ ensure_quadlet() {
 case ${1:-} in
   compose) ensure_compose ;;
   quadlet) ensure_quadlet ;;
-  registry) ensure_registry ;;
+  registry) unpacked docker-registry ;;
+  restic) unpacked restic ;;
   *) die "unknown tool '${1:-}'. See the head of $0." ;;
 esac
