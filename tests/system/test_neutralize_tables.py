@@ -15,9 +15,11 @@ import pytest
 
 from mooring.domain.odoo import neutralize_rules
 from mooring.domain.work.common import Fence
+from mooring.domain.work.promote import DatabasePromote
 from mooring.engine.neutralize import rules
 from tests.support.engine_server import Server, done, outcome, postgres, refused, start_task
 from tests.support.neutralize_world import (
+    INSTANCE,
     NATIVE_18,
     OWNER,
     PASSWORD,
@@ -165,6 +167,43 @@ def test_neutralize_reports_a_credential_that_an_add_on_keeps(server: Server, al
     assert [text.partition(":")[0] for text in made["kept"]] == ["shop_backend.client_secret"]
     assert "secret'" not in str(made["kept"])
     assert server.query("SELECT api_key FROM shop_backend", database=alive) == [("",)]
+
+
+def promote(server: Server, name: str, *, attempt: int = 1, instance: str = INSTANCE) -> DatabasePromote:
+    """The document of `database-promote`."""
+    return DatabasePromote(server.connection(OWNER, PASSWORD), Fence("op-promote", attempt, 5), instance, name)
+
+
+def test_promoted_database_says_no_more_that_it_is_a_copy_and_counts_what_stays_off(server: Server, alive: str) -> None:
+    done(neutralize(server, alive, sink_host="sink.example"))
+    mark(server, alive, "current")
+    made = done(promote(server, alive))
+    off = {one["what"]: one["rows"] for one in made["off"]}
+    assert (made["banner"], made["baseUrl"]) == (True, URL)
+    assert off["scheduled actions"] == 2
+    assert off["outgoing mail servers"] >= 1
+    assert off["payment providers"] == 1
+    assert off["carriers in their test environment"] >= 1
+    assert "mails that wait or failed" not in off
+    assert server.query("SELECT count(*) FROM ir_mail_server WHERE active", database=alive) == [(0,)]
+    assert parameter(server, alive, "database.is_neutralized") is None
+    assert parameter(server, alive, "mooring.neutralized") is None
+    assert parameter(server, alive, "web.base.url.freeze") == "True"
+    banner = "SELECT active FROM ir_ui_view WHERE key = 'web.neutralize_banner'"
+    assert server.query(banner, database=alive) == [(False,)]
+    # A kill after it runs it again, and the answer is the same but for the banner, which is gone.
+    again = done(promote(server, alive, attempt=2))
+    assert (again["banner"], again["off"]) == (False, made["off"])
+    # From now on nothing neutralizes it: it may be production's.
+    refused(neutralize(server, alive, role="current", fence=Fence("op-neutralize", 1, 5)), "MOOR-494")
+
+
+def test_another_instances_database_is_not_promoted(server: Server, alive: str) -> None:
+    done(neutralize(server, alive))
+    mark(server, alive, "current")
+    before = state(server, alive)
+    refused(promote(server, alive, instance="0a0a0a0a0a0b0b0b0b0b"), "MOOR-420")
+    assert state(server, alive) == before
 
 
 def test_neutralize_runs_the_manifests_sql_in_order(server: Server, alive: str) -> None:

@@ -49,6 +49,7 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "repository-stats": ("repository_work", "RepositoryStats", "repository_care", "add_up"),
     "repository-passphrase": ("repository_work", "RepositoryPassphrase", "repository_work", "ensure_passphrase"),
     "database-neutralize": ("neutralize", "DatabaseNeutralize", "neutralize.apply", "ensure_neutralized"),
+    "database-promote": ("promote", "DatabasePromote", "neutralize.promote", "ensure_promoted"),
     "database-verify-neutral": ("neutralize", "DatabaseVerifyNeutral", "neutralize.verify", "verify_neutral"),
     "outgoing-count": ("neutralize", "OutgoingCount", "neutralize.outgoing", "observe_outgoing"),
     "outgoing-cancel": ("neutralize", "OutgoingCancel", "neutralize.outgoing", "ensure_cancelled"),

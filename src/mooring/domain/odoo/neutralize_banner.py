@@ -11,6 +11,9 @@ from typing import Final
 NATIVE_KEY: Final = "web.neutralize_banner"
 """Key of Odoo's own."""
 
+WEBSITE_KEY: Final = "website.neutralize_ribbon"
+"""Key of the one that Odoo's websites have besides."""
+
 KEY: Final = "mooring.neutralize_banner"
 """Key of ours."""
 

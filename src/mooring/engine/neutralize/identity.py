@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mooring.domain.odoo.neutralize import IDENTITY, SINK_NAME
-from mooring.domain.odoo.neutralize_banner import ARCH, KEY, NATIVE_KEY, PARENT
+from mooring.domain.odoo.neutralize_banner import ARCH, KEY, NATIVE_KEY, PARENT, WEBSITE_KEY
 from mooring.domain.work.neutralize import DatabaseNeutralize
 from mooring.drivers.postgres import SQL, Identifier, Session
 from mooring.engine.marks import now
@@ -127,7 +127,7 @@ def ensure_banner(session: Session, tables: Mapping[str, Table]) -> Banner:
     )
     if found:
         query = "UPDATE public.ir_ui_view SET active = true WHERE key = ANY (%s) AND active IS DISTINCT FROM true"
-        session.execute(query, ([NATIVE_KEY, "website.neutralize_ribbon"],), doing="show Odoo's banner")
+        session.execute(query, ([NATIVE_KEY, WEBSITE_KEY],), doing="show Odoo's banner")
         return "odoo"
     parent = session.value(
         "SELECT d.res_id FROM public.ir_model_data d JOIN public.ir_ui_view v ON v.id = d.res_id"
