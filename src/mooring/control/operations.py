@@ -138,6 +138,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "generation": accepted.generation,
                 "previousKind": accepted.previous_kind.value,
                 "initialized": accepted.initialized,
+                "template": accepted.template,
                 "heldSince": accepted.held_since,
                 "repository": dump_repository(accepted.repository) if accepted.repository else None,
             },
@@ -164,6 +165,7 @@ def read_accepted(operation: Operation) -> Accepted:
         generation=int(value.get("generation", 0)),
         previous_kind=OperationType(value.get("previousKind", "Upgrade")),
         initialized=value.get("initialized", True) is True,
+        template=str(value.get("template", "")),
         held_since=str(value.get("heldSince", "")),
         repository=load_repository(value["repository"]) if value.get("repository") else None,
     )

@@ -26,6 +26,7 @@ from mooring.domain.operations.running import (
     plan_stop,
 )
 from mooring.domain.operations.upgrade import plan_upgrade
+from mooring.domain.templates.recipe import read_init_words
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Accepted:
         generation: of the instance's spec then; a failure is latched for it. 0 where it was not written down.
         repository: where snapshots are, for the types that need one.
         initialized: Odoo was in the database then: there is something to return to.
+        template: id of the template that a new database may be copied from; empty without one.
         held_since: when the data went back in time, RFC 3339; empty where it did not, or nobody knows.
     """
 
@@ -65,6 +67,7 @@ class Accepted:
     repository: RepositoryAccess | None = None
     previous_kind: OperationType = OperationType.UPGRADE
     initialized: bool = True
+    template: str = ""
     held_since: str = ""
 
 
@@ -94,16 +97,17 @@ def _provision(accepted: Accepted) -> Plan:
 def _init(accepted: Accepted) -> Plan:
     """A job's own words win over `spec.init`; one that the lifecycle made says nothing."""
     subject = _subject(accepted)
-    init = subject.spec.init
-    given = accepted.spec
+    words = read_init_words(accepted.spec, subject.spec.init)
     return plan_init(
         accepted.ref,
         accepted.id,
         subject,
-        modules=tuple(given.get("modules", init.modules)) or ("base",),
-        demo=bool(given.get("demo", init.demo)),
-        language=str(given.get("language", init.language)),
+        modules=words.modules,
+        demo=words.demo,
+        language=words.language,
         base_url=accepted.base_url,
+        template=accepted.template,
+        admin_user=accepted.admin_user,
     )
 
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from mooring.domain.instance.subject import Subject
+from mooring.domain.instance.subject import DATA_DIR, Subject
 from mooring.domain.instance.tasks import (
     USER_PASSWORD_FILE,
+    admin_connection,
+    admin_task,
     odoo_task,
     owner_connection,
     owner_task,
@@ -13,10 +15,13 @@ from mooring.domain.instance.tasks import (
 )
 from mooring.domain.model.identity import Ref
 from mooring.domain.odoo.argv import argv_init
-from mooring.domain.operations.plan import Gone, Hold, OperationType, Plan, Step
+from mooring.domain.operations.plan import Gone, Hold, OperationType, Plan, Step, When
+from mooring.domain.templates.tasks import files_task
 from mooring.domain.work.common import Fence
 from mooring.domain.work.database import DatabaseFinishInit
+from mooring.domain.work.templates import DatabaseEmpty, DatabaseFromTemplate
 
+COPY = "copy-template"
 INSTALL = "install-modules"
 FINISH = "finish"
 
@@ -30,8 +35,13 @@ def plan_init(
     demo: bool,
     language: str,
     base_url: str | None,
+    template: str = "",
+    admin_user: str = "",
 ) -> Plan:
     """Install, then verify and finish in one task. Installing again continues what a kill interrupted, so nothing is undone.
+
+    Where there is a template, its copy comes first, and Odoo installs only where that could not be had. A copy that cannot be
+    finished is taken back: a database with content is never copied over.
 
     Args:
         operation: the operation's document.
@@ -40,6 +50,8 @@ def plan_init(
         demo: with demonstration data.
         language: of the first user and company.
         base_url: where users reach it; None leaves it to Odoo.
+        template: id of the template that fits; empty where none does.
+        admin_user: role that may create databases; for a template.
     """
     release = subject.release
     hold = Hold(web=True, cron=True, reason="the database is being initialized")
@@ -64,24 +76,50 @@ def plan_init(
         base_url=base_url,
         freeze_base_url=base_url is not None,
         report_url="http://127.0.0.1:8069",
+        unpack_into=DATA_DIR if template else None,
     )
-    return Plan(
-        OperationType.INIT,
-        (
-            Step("stop", "No other process may work on the database.", Gone(("web", "cron")), hold),
-            Step(
-                INSTALL,
-                f"Odoo installs {', '.join(modules)}.",
-                odoo_task(subject, task_stem(operation, INSTALL), argv),
-                hold,
-                attempts=2,
-            ),
-            Step(
-                FINISH,
-                "Odoo's exit code proves nothing; then password, language and address of a new instance are its own.",
-                owner_task(subject, task_stem(operation, FINISH), finish, admin_password=True),
-                hold,
-                attempts=2,
-            ),
+    stem = task_stem(operation, FINISH)
+    make = files_task if template else owner_task
+    install = Step(
+        INSTALL,
+        f"Odoo installs {', '.join(modules)}.",
+        odoo_task(subject, task_stem(operation, INSTALL), argv),
+        hold,
+        attempts=2,
+        when=When(COPY, "install") if template else None,
+    )
+    end = Step(
+        FINISH,
+        "Odoo's exit code proves nothing; then password, language and address of a new instance are its own.",
+        make(subject, stem, finish, admin_password=True),
+        hold,
+        attempts=2,
+    )
+    stop = Step("stop", "No other process may work on the database.", Gone(("web", "cron")), hold)
+    copied = (_copy_template(operation, operation_id, subject, template, admin_user, hold),) if template else ()
+    return Plan(OperationType.INIT, (stop, *copied, install, end))
+
+
+def _copy_template(
+    operation: Ref, operation_id: str, subject: Subject, template: str, admin_user: str, hold: Hold
+) -> Step:
+    fence = Fence(operation_id, 1)
+    connection = admin_connection(subject, admin_user)
+    identity, database = subject.identity.instance, subject.database
+    copy = DatabaseFromTemplate(connection, fence, identity, database, subject.owner, template)
+    back = DatabaseEmpty(connection, fence, identity, database, subject.owner)
+    empty = "empty-database"
+    return Step(
+        COPY,
+        "A template of the same release and modules is there: its copy is what Odoo would install.",
+        admin_task(subject, task_stem(operation, COPY), copy),
+        hold,
+        undo=Step(
+            empty,
+            "What cannot be finished gives way to an empty database.",
+            admin_task(subject, task_stem(operation, empty), back),
+            hold,
+            attempts=3,
         ),
+        attempts=2,
     )
