@@ -60,6 +60,7 @@ class DatabaseNeutralize(Document):
         base_url: where the copy answers; `web.base.url`, frozen.
         sink_host: where mail goes that somebody sends nevertheless.
         sink_port: its port.
+        again: the second time in one operation, after an update: its attempts are counted apart.
     """
 
     TASK: ClassVar[str] = "database-neutralize"
@@ -75,6 +76,7 @@ class DatabaseNeutralize(Document):
     first: bool = False
     sink_host: str = SINK_HOST
     sink_port: int = SINK_PORT
+    again: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
