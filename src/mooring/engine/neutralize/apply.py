@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from mooring.domain.odoo.facts import facts_for
 from mooring.domain.work.errors import DatabaseInUse, DatabaseMissing, NotInitialized
 from mooring.domain.work.mark import DataMark
-from mooring.domain.work.names import lock_key
 from mooring.domain.work.neutralize import Change, DatabaseNeutralize, NeutralizeResult, unpack_code
 from mooring.domain.work.neutralize_errors import ModulesWithoutCode, NeverNeutralized, ReleaseUnread
 from mooring.drivers.postgres import Session
@@ -28,11 +26,12 @@ from mooring.engine.neutralize.identity import (
     ensure_sink,
     read_remembered,
 )
+from mooring.engine.neutralize.lock import locked_instance
 from mooring.engine.neutralize.rules import ensure_blank, ensure_parameters, ensure_rules, ensure_unreferenced
 from mooring.engine.neutralize.schema import Table, has, observe_tables
 from mooring.engine.neutralize.scripts import run_script, use_public
 from mooring.engine.report import Reporter
-from mooring.engine.server import NOT_INTO_THIS_DATABASE, open_session
+from mooring.engine.server import open_session
 
 _NEEDED = ("ir_module_module", "ir_config_parameter", "ir_cron", "ir_mail_server", "ir_model_data", "res_users")
 # The states in which Odoo's own neutralization reads a module's SQL (odoo/modules/neutralize.py, 16.0).
@@ -55,7 +54,14 @@ def ensure_neutralized(document: DatabaseNeutralize, report: Reporter) -> Neutra
     names, sql = unpack_code(document.release)
     with (
         open_session(document.connection, task=document.TASK, database=document.database) as session,
-        _locked(session, document),
+        locked_instance(
+            session,
+            document.connection,
+            database=document.database,
+            instance=document.instance,
+            fence=document.fence,
+            task=document.TASK,
+        ),
     ):
         report.progress("read the database")
         mark = _check_mark(session, document)
@@ -75,19 +81,6 @@ def ensure_neutralized(document: DatabaseNeutralize, report: Reporter) -> Neutra
             if mark is not None:
                 write_mark(session, document.database, mark)
     return dataclasses.replace(result, duration_ms=int((time.monotonic() - begun) * 1000))
-
-
-@contextmanager
-def _locked(session: Session, document: DatabaseNeutralize) -> Iterator[None]:
-    """The instance's lock, in the maintenance database where the role may go there."""
-    try:
-        own = document.connection.maintenance_database == document.database
-        keeper = session if own else open_session(document.connection, task=document.TASK)
-    except NOT_INTO_THIS_DATABASE:
-        keeper = session
-    with keeper:
-        keeper.lock(lock_key(document.instance), wait_s=document.fence.wait_s)
-        yield
 
 
 def _check_mark(session: Session, document: DatabaseNeutralize) -> DataMark | None:
