@@ -23,6 +23,27 @@ def environment_of(spec: OdooInstanceSpec) -> str:
     return (Environment.STAGING if spec.staging_of is not None else Environment.PRODUCTION).value
 
 
+def find_environment_change(old: OdooInstanceSpec | None, new: OdooInstanceSpec, *, settled: str) -> list[str]:
+    """One sentence for each word of a new spec that would change what was settled; what it said before may stay there.
+
+    Args:
+        old: the spec before; None for an instance whose data was retained.
+        settled: `Production` or `Staging`; empty where nothing is settled yet.
+    """
+    if not settled:
+        return []
+    if (
+        new.environment is not None
+        and new.environment != settled
+        and (old is None or old.environment != new.environment)
+    ):
+        return [f"spec.environment is {settled} and cannot change here; only `mooring promote` does it."]
+    began = new.staging_of is not None and (old is None or old.staging_of is None)
+    if began and new.environment is None and settled == Environment.PRODUCTION:
+        return [f"spec.stagingOf: it is a {settled} instance, and a copy needs an instance of its own."]
+    return []
+
+
 def mail_sink(subject: Subject) -> MailSink | None:
     """Where a Staging instance's mail ends: a process of its own that keeps it; None for a Production instance.
 
