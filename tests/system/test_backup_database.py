@@ -28,6 +28,7 @@ from mooring.engine.report import Reporter
 from mooring.engine.repository.errors import ObjectDamaged
 from mooring.engine.repository.opened import OpenBackup, OpenRestore
 from mooring.engine.restore import feed
+from mooring.engine.restore.analyze import ensure_analyzed
 from mooring.engine.restore.database import ensure_restored
 from mooring.errors import MooringError
 from tests.support.backup_world import PASSWORD, World, make_world
@@ -153,6 +154,40 @@ def test_restore_builds_the_same_database_beside(server: Server, world: World) -
     assert server.query(public, (world.building,)) == [(False,)]
     owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
     assert server.query(owners, database=world.building) == [(world.name,)]
+
+
+def test_restore_leaves_statistics_for_the_planner_and_says_how_far_it_came(server: Server, world: World) -> None:
+    done(world.backup())
+    result = done(world.restore())
+    known = "SELECT count(DISTINCT tablename) FROM pg_stats WHERE schemaname = 'public' AND tablename = 'res_partner'"
+    assert server.query(known, database=world.building) == [(1,)]
+    rows = "SELECT reltuples::int FROM pg_class WHERE relname = 'res_partner'"
+    assert server.query(rows, database=world.building) == [(5002,)]
+    assert result["analyzed"] > 3
+    assert result["unanalyzed"] == 0
+    again = done(world.restore(fence=Fence("op-r", 2)))
+    assert (again["kept"], again["analyzed"]) == (True, result["analyzed"])
+
+
+@pytest.mark.parametrize("budget_s", [0.0, 0.3], ids=["none begun", "the one that runs is ended"])
+def test_statistics_stop_where_their_time_is_over(server: Server, world: World, budget_s: float) -> None:
+    """An expression that sleeps stands for a table that takes long."""
+    slow = "CREATE OR REPLACE FUNCTION public.slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN {} RETURN 1; END$$"
+    for step in (
+        slow.format(""),
+        "CREATE TABLE endless AS SELECT 1 AS a FROM generate_series(1, 100000)",
+        "CREATE INDEX ON endless (slow(a))",
+        slow.format("PERFORM pg_sleep(0.1);"),
+        f"ALTER TABLE endless OWNER TO {world.name}",
+    ):
+        server.query(step, database=world.name)
+    lines: list[str] = []
+    found = ensure_analyzed(
+        world.owner(), world.name, task="t", jobs=1, report=Reporter(lines.append), budget_s=budget_s
+    )
+    assert found.left > 0
+    assert found.tables == 0
+    assert sessions(server) == []
 
 
 def test_restore_again_keeps_what_is_whole_and_drops_what_is_not(server: Server, world: World) -> None:

@@ -52,16 +52,16 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "database-promote": ("promote", "DatabasePromote", "neutralize.promote", "ensure_promoted"),
     "database-verify-neutral": ("neutralize", "DatabaseVerifyNeutral", "neutralize.verify", "verify_neutral"),
     "outgoing-count": ("neutralize", "OutgoingCount", "neutralize.outgoing", "observe_outgoing"),
-    "outgoing-cancel": ("neutralize", "OutgoingCancel", "neutralize.outgoing", "ensure_cancelled"),
-}
-Work = Callable[[Any, Reporter], Shape]
-
     "template-begin": ("templates", "TemplateBegin", "template.make", "ensure_begun"),
     "template-pack": ("templates", "TemplatePack", "template.files", "ensure_packed"),
     "template-publish": ("templates", "TemplatePublish", "template.make", "ensure_published"),
     "template-prune": ("templates", "TemplatePrune", "template.stock", "ensure_pruned"),
     "database-from-template": ("templates", "DatabaseFromTemplate", "template.use", "ensure_copied"),
     "database-empty": ("templates", "DatabaseEmpty", "template.use", "ensure_emptied"),
+    "outgoing-cancel": ("neutralize", "OutgoingCancel", "neutralize.outgoing", "ensure_cancelled"),
+}
+Work = Callable[[Any, Reporter], Shape]
+
 
 def run(name: str, source: Callable[[], str], *, write: Callable[[str], None] = write_stdout) -> int:
     """Run the task `name`; the exit code.

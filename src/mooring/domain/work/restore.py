@@ -179,6 +179,7 @@ class DatabaseRestoreResult(Shape):
         rows: of all tables, compared with the snapshot's.
         extensions: those in it.
         locale: what it was made with, `COLLATE` or `COLLATE/CTYPE`.
+        analyzed: tables that got the planner's statistics; the other `unanalyzed` ones are left to autovacuum.
     """
 
     database: str
@@ -193,6 +194,9 @@ class DatabaseRestoreResult(Shape):
     locale: str
     size_bytes: int
     duration_ms: int
+    analyzed: int = 0
+    unanalyzed: int = 0
+    analyze_ms: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from mooring.engine.backup.toc import render_list
 from mooring.engine.backup.work import work_folder
 from mooring.engine.marks import locked_server, now, observe_one, write_mark
 from mooring.engine.report import Reporter
+from mooring.engine.restore.analyze import Analyzed, ensure_analyzed
 from mooring.engine.restore.building import ensure_empty, ensure_fence, is_whole, measure, owner_connection
 from mooring.engine.restore.check import check_built, expect
 from mooring.engine.restore.program import open_archive
@@ -55,12 +56,15 @@ def ensure_restored(document: DatabaseRestore, report: Reporter) -> DatabaseRest
         with open_restore_store(document.repository, document.source) as store:
             manifest = store.manifest
             database = _check_fits(document, session, manifest)
-            if is_whole(session, document, name):
-                return _result(session, manifest, database, name, begun, kept=True)
-            ensure_building_absent(session, name, document.instance)
-            _build(session, document, store, database, manifest, name, mark, report)
-        write_mark(session, name, dataclasses.replace(mark, at=now()))
-        return _result(session, manifest, database, name, begun, kept=False)
+            kept = is_whole(session, document, name)
+            if not kept:
+                ensure_building_absent(session, name, document.instance)
+                _build(session, document, store, database, manifest, name, mark, report)
+        if not kept:
+            write_mark(session, name, dataclasses.replace(mark, at=now()))
+        owner = owner_connection(document)
+        analyzed = ensure_analyzed(owner, name, task=document.TASK, jobs=document.jobs, report=report)
+        return _result(session, manifest, database, name, begun, analyzed, kept=kept)
 
 
 def _check_fits(document: DatabaseRestore, session: Session, manifest: SnapshotManifest) -> SnapshotDatabase:
@@ -137,6 +141,7 @@ def _result(
     database: SnapshotDatabase,
     name: str,
     begun: float,
+    analyzed: Analyzed,
     *,
     kept: bool,
 ) -> DatabaseRestoreResult:
@@ -154,4 +159,7 @@ def _result(
         locale=locale,
         size_bytes=size,
         duration_ms=int((time.monotonic() - begun) * 1000),
+        analyzed=analyzed.tables,
+        unanalyzed=analyzed.left,
+        analyze_ms=analyzed.duration_ms,
     )
