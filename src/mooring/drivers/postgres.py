@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, LiteralString, Self
@@ -168,6 +168,28 @@ class Session:
             cursor.itersize = _STREAM_ROWS
             cursor.execute(query)
             yield from cursor
+
+    def run_alone(self, statement: bytes, *, doing: str) -> None:
+        """Run one statement of somebody else's text. The server itself refuses two in one, whatever was taken for its end.
+
+        Raises:
+            MooringError: a typed error; see `postgres_faults`.
+        """
+        with self._typed(doing):
+            # Only the extended protocol takes no more than one statement, and binary results ask for it.
+            self._link.execute(statement, binary=True)
+
+    def copy_in(self, statement: bytes, pieces: Iterable[bytes], *, doing: str) -> int:
+        """Run a `COPY … FROM stdin` with these rows; how many there were.
+
+        Raises:
+            MooringError: a typed error, or what `pieces` raised; then no row is in.
+        """
+        with self._typed(doing), self._link.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                for piece in pieces:
+                    copy.write(piece)
+            return cursor.rowcount
 
     def encrypt_password(self, password: SecretValue, user: str) -> str:
         """A SCRAM-SHA-256 verifier, made here: the password itself never travels in a statement or a log."""
