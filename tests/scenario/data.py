@@ -27,6 +27,7 @@ from mooring.domain.work.errors import (
 )
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
 from mooring.domain.work.mark import DataMark, decide_fence
+from mooring.domain.work.modules import InstalledModules, ModulesRead, ModulesStore, StoredChecksums
 from mooring.domain.work.names import beside
 from mooring.domain.work.neutralize import (
     Cancelled,
@@ -49,12 +50,13 @@ from mooring.domain.work.results import (
     ReturnResult,
 )
 from mooring.domain.work.verification import check_data, decide_faults
+from mooring.engine.modules import merge_checksums
 
 
 @dataclass
 class Database:
-    """One database. `code` names the release that its tables are of; `rows` is what users wrote; `waiting` is mail that is
-    not sent yet, and since when.
+    """One database. `code` names the release that its tables are of; `checksums` is what is stored of its modules' files;
+    `rows` is what users wrote; `waiting` is mail that is not sent yet, and since when.
     """
 
     owner: str
@@ -67,6 +69,7 @@ class Database:
     finished: bool = False
     waiting: dict[str, datetime] = field(default_factory=dict)
     size_bytes: int = 8_000_000
+    checksums: dict[str, str] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -214,6 +217,25 @@ class Postgres:
         changed = () if found.finished else ("password",)
         found.finished = True
         return FinishResult(**vars(facts), login="admin", changed=changed)
+
+    def read_modules(self, task: ModulesRead) -> InstalledModules:
+        """`modules-read`."""
+        found = self.databases.get(task.database)
+        if found is None or not found.modules:
+            raise NotInitialized(f"The database {task.database} holds no Odoo.")
+        names = tuple(sorted(key for key, state in found.modules.items() if state in ("installed", "to upgrade")))
+        return InstalledModules(names, ("en_US",), (), dict(found.checksums))
+
+    def store_checksums(self, task: ModulesStore) -> StoredChecksums:
+        """`modules-store`."""
+        found = self.own(task.database, task.instance, "current")
+        assert found.mark is not None
+        operation, steps = decide_fence(found.mark, task.fence, task.TASK)
+        found.mark = replace(found.mark, operation=operation, steps=steps)
+        installed = tuple(sorted(key for key, state in found.modules.items() if state == "installed"))
+        value = merge_checksums(found.checksums, installed, task.checksums, missing=task.missing, only=task.only)
+        written, found.checksums = value != found.checksums, {key: str(one) for key, one in value.items()}
+        return StoredChecksums(len(value), written)
 
     def safety_copy(self, task: DatabaseSafetyCopy) -> CopyResult:
         """`database-safety-copy`."""

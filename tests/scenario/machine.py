@@ -31,6 +31,7 @@ from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSaf
 from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseProvision, DatabaseVerify
 from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.modules import HashedModules, ModulesHash, ModulesRead, ModulesStore
 from mooring.domain.work.neutralize import OutgoingCancel, OutgoingCount
 from mooring.domain.work.restore import DatabaseRestore, DatabaseSwap, FilestoreRestore, FilestoreSwap
 from mooring.errors import FailedError, MooringError
@@ -61,17 +62,22 @@ _CONF = re.compile(r"^(db_host|db_name|db_user|db_password) = (.*)$", re.MULTILI
 
 @dataclass(frozen=True)
 class Image:
-    """What an image is, and what is wrong with it."""
+    """What an image is, and what is wrong with it; its modules are those of the image `like`, but for the `other` ones."""
 
     series: str = "14.0"
     flaw: Flaw = ""
 
+    like: str = ""
+    other: tuple[str, ...] = ()
 
 IMAGES: dict[str, Image] = {
     "odoo:14.0": Image(),
     "odoo:14.0-next": Image(),
     "odoo:14.0-third": Image(),
     "odoo:15.0": Image("15.0"),
+    "odoo:14.0-patch": Image(like="odoo:14.0"),
+    "odoo:14.0-patch-bad-probe": Image(flaw="probe", like="odoo:14.0"),
+    "odoo:14.0-sale": Image(like="odoo:14.0", other=("sale",)),
     **{
         f"odoo:14.0-bad-{flaw}": Image(flaw=flaw) for flaw in ("init", "migrate", "verify", "probe", "start", "modules")
     },
@@ -87,6 +93,13 @@ def digest(image: str) -> str:
 
 
 @dataclass
+def checksum(image: str, module: str) -> str:
+    """What a module's files are in the image with this digest."""
+    name = next(one for one in IMAGES if digest(one) == image)
+    found = IMAGES[name]
+    return f"{module} of {found.like if found.like and module not in found.other else name}"
+
+
 class Crash:
     """Counts everything that a controller does to the world, and ends its life at one of them."""
 
@@ -172,7 +185,7 @@ class Machine:
         """What starts with a task, and how it will end."""
         if task.argv[0] == "cat":
             return Outcome(seconds=TASK_S, log=PASSWD)
-        if task.argv[:2] == ("sh", "-c"):
+        if task.argv[:2] == ("sh", "-c") and kind_of(task) != ModulesHash.TASK:
             return Outcome(seconds=TASK_S, log=self._describe(task))
         self.started[task.name] += 1
         assert self.started[task.name] == 1, f"{task.name} was started twice"
@@ -207,7 +220,7 @@ class Machine:
             if wanted is not None:
                 self.fail_next.remove(wanted)
                 raise wanted[1]
-            result = self._odoo(task) if task.image is not None else self._engine(task)
+            result = self._run(task)
         except MooringError as fault:
             error = {key: str(value) for key, value in fault.to_json().items()}
             sim.tasks[task.name].outcome = Outcome(1, error=error, log=f"the log's end of {kind_of(task)}")
@@ -215,6 +228,23 @@ class Machine:
             sim.tasks[task.name].outcome = Outcome(0, result=result)
 
     def _describe(self, task: TaskSpec) -> str:
+    def _run(self, task: TaskSpec) -> Any:
+        if kind_of(task) == ModulesHash.TASK:
+            return self._hash(task)
+        return self._odoo(task) if task.image is not None else self._engine(task)
+
+    def _hash(self, task: TaskSpec) -> Any:
+        """What the script of `modules_script` finds in an image."""
+        assert task.image is not None
+        asked = document_of(task)
+        sums = {name: checksum(task.image.digest, name) for name in [*asked["modules"], *asked["install"]]}
+        changed = [name for name in asked["modules"] if sums[name] != asked["known"].get(name)]
+        chosen = {"all": ["all"], "named": asked["also"], "changed": sorted({*changed, *asked["also"]})}
+        update = chosen[asked["select"]]
+        if asked["select"] == "changed" and "base" in update:
+            update = ["all"]
+        return HashedModules(sums, (), tuple(changed), tuple(update), (*update, *asked["install"])).to_json()
+
         assert task.image is not None
         image = self.image(task.image.reference)
         if image.flaw == "not-odoo":
@@ -280,6 +310,10 @@ class Machine:
             case "database-finish-init":
                 assert self._secret(task, "/run/mooring/secrets/user-password")
                 return server.finish_init(DatabaseFinishInit.from_json(value)).to_json()
+            case "modules-read":
+                return server.read_modules(ModulesRead.from_json(value)).to_json()
+            case "modules-store":
+                return server.store_checksums(ModulesStore.from_json(value)).to_json()
             case _:
                 return self._administer(server, role, kind, value)
 
@@ -396,7 +430,9 @@ class Machine:
             if box.role in ("web", "cron") and box.gone_at is None and box.exit_code is None:
                 found = self._data_of(box)
                 if found is not None and found.code:
-                    assert found.code == box.workload.image.digest, f"{box.name} runs another release than its data's"
+                    runs = box.workload.image.digest
+                    same = all(checksum(runs, name) == checksum(found.code, name) for name in found.modules)
+                    assert same, f"{box.name} runs another release than its data's"
 
     def is_beside(self, task: TaskSpec) -> bool:
         """Whether users may go on: it reads, builds, tries what is built, or takes copies away."""
@@ -469,6 +505,8 @@ def kind_of(task: TaskSpec) -> str:
     if "--load=base,web" in task.argv:
         return "probe"
     return "init" if _modules(task, "--init=") else "update"
+    if "mooring-modules" in task.argv:
+        return ModulesHash.TASK
 
 
 def writes(task: TaskSpec) -> bool:
@@ -477,6 +515,8 @@ def writes(task: TaskSpec) -> bool:
         "outgoing-count",
         "database-provision",
         "database-inspect",
+        "modules-read",
+        "modules-store",
         "repository-init",
         "repository-prune",
         *READS,

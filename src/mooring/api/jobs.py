@@ -77,7 +77,9 @@ class OdooUpgradeJobSpec(OperationSpec, RuledModel):
     """What is upgraded."""
 
     modules: tuple[ModuleName, ...] = Field(
-        default=(), description="Modules that are updated; `all` for all. Left out, and nothing to install: all."
+        default=(),
+        description="Modules that are updated; `changed` for those whose files changed, `all` for all. Left out, and nothing "
+        "to install: as the instance's `autoUpgrade.modules` says.",
     )
     install: tuple[ModuleName, ...] = Field(default=(), description="Modules that are installed besides.")
     image: ImageReference | None = Field(

@@ -22,7 +22,7 @@ from mooring.domain.lifecycle import output
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.backup import SCHEDULED
-from mooring.domain.operations.build import USES_REPOSITORY, Accepted
+from mooring.domain.operations.build import USES_REPOSITORY, Accepted, wants_backup
 from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_exclusion, decide_next
 from mooring.domain.operations.plan import PHASES, OperationType
 from mooring.errors import MooringError
@@ -134,6 +134,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         ops.check_acceptable(accepted)
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.
+        previous_data=previous.data if previous else True,
         failed = Finished("failed", error.to_json())
         ledger = finish(work.ledger, accepted, failed, (), generation=work.doc.generation)
         if SCHEDULED in operation.doc.spec.get("tags", ()):
@@ -163,6 +164,8 @@ def _backed_off(services: Services, work: Work, kind: OperationType) -> bool:
         return True
     last = next((one for one in reversed(work.operations) if one.type is kind and one.ended), None)
     if last is None or "completionTime" not in last.doc.status:
+    if operation.type is OperationType.UPGRADE and not wants_backup(work.spec, asked):
+        return None
         return True
     pause = BACK_OFF_S[min(tries, len(BACK_OFF_S)) - 1]
     ended_at = ops.completion_time(last)

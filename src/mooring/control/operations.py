@@ -140,6 +140,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "initialized": accepted.initialized,
                 "template": accepted.template,
                 "heldSince": accepted.held_since,
+                "previousData": accepted.previous_data,
                 "repository": dump_repository(accepted.repository) if accepted.repository else None,
             },
         }
@@ -168,6 +169,7 @@ def read_accepted(operation: Operation) -> Accepted:
         template=str(value.get("template", "")),
         held_since=str(value.get("heldSince", "")),
         repository=load_repository(value["repository"]) if value.get("repository") else None,
+        previous_data=value.get("previousData", True) is True,
     )
 
 

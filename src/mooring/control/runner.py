@@ -150,7 +150,7 @@ async def run_moves(
                     return Advance(operation, accepted, ledger, wait_s=0.3)
                 step = _step(plan, record.step)
                 if record.state == "done" and step is not None and isinstance(step.action, Note):
-                    ledger = note_done(ledger, accepted, record.step, at=rfc3339(record.at))
+                    ledger = note_done(ledger, accepted, record.step, at=rfc3339(record.at), log=log)
                     await save(ledger)
                 before = hold(plan, log)
                 operation = await _append(services, operation, record)

@@ -72,7 +72,7 @@ def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease, *, at: str) 
     if previous is None or previous.operation != accepted.previous:
         return ledger  # this was written down already
     held, since = previous.cron_held, previous.cron_held_since
-    if ledger.environment == "Production" and not held:
+    if ledger.environment == "Production" and not held and previous.data:
         if previous.kind is OperationType.UPGRADE:
             held = "its data went back to before the upgrade"
         elif not ledger.cron_held:

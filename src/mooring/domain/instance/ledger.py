@@ -27,6 +27,7 @@ class Previous:
         cron_held_since: since when, RFC 3339.
     """
 
+        data: data was kept aside, too; False where no module was updated, and the release alone goes back.
     digest: str
     operation: str
     kind: OperationType = OperationType.UPGRADE
@@ -34,6 +35,7 @@ class Previous:
     cron_held_since: str = ""
 
 
+    data: bool = True
 @dataclass(frozen=True)
 class Backups:
     """What is remembered of an instance's backups; times as RFC 3339 text in UTC, empty for never.
@@ -159,3 +161,4 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
         else None
     )
     return Ledger(**given)
+            previous.get("data", True) is True,

@@ -17,7 +17,6 @@ from mooring.api.instance_data import ExternalDatabase
 # Fields of OdooInstance.spec that a later version brings to life; with the values that ask for nothing.
 NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "addons.git": (),
-    "autoUpgrade.modules": ("all",),
     "autoUpgrade.rollback": (),
     "backup.verify": (),
     "backup.heartbeatUrl": (),

@@ -68,20 +68,22 @@ def argv_update(
     facts: OdooFacts,
     *,
     database: str,
-    modules: Iterable[str],
+    modules: Iterable[str] | None,
     install: Iterable[str] = (),
     config: str = CONFIG_PATH,
     program: str = "odoo",
 ) -> tuple[str, ...]:
     """Updates `modules` (`-u`; `all` means every one), installs `install` (without demonstration data), and ends.
 
+    Args:
+        modules: None where they become known later, and are written behind it as `--update=NAMES`.
+
     Raises:
         ModuleNameInvalid: a name cannot be a module, or `all` is to be installed.
         CommandUnavailable: there is nothing to update and nothing to install.
     """
-    updated = check_module_names(modules, allow_all=True)
-    installed = check_module_names(install)
-    if not updated and not installed:
+    updated, installed = check_module_names(modules or (), allow_all=True), check_module_names(install)
+    if not updated and not installed and modules is not None:
         raise CommandUnavailable(
             "An update needs at least one module.", resolution="Name a module, or `all`, to update."
         )

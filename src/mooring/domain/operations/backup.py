@@ -26,6 +26,8 @@ BACK_UP = "back-up"
 PRUNE = "prune"
 SCHEDULED = "scheduled"
 """Tag of the backups that a schedule asked for."""
+BEFORE_UPGRADE = "before-upgrade"
+"""Tag of the backups that an upgrade takes first."""
 SCRATCH = "/tmp/mooring"  # noqa: S108 - a container's own /tmp
 DEADLINE = timedelta(hours=24)
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.retention import keep_rule
 from mooring.domain.instance.subject import PinnedRelease, Subject
 from mooring.domain.model.identity import Ref
-from mooring.domain.operations.backup import SCHEDULED, plan_backup
+from mooring.domain.operations.backup import BEFORE_UPGRADE, SCHEDULED, plan_backup
 from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.init import plan_init
 from mooring.domain.operations.plan import OperationType, Plan
@@ -24,6 +25,7 @@ from mooring.domain.operations.running import (
     plan_rollback,
     plan_start,
     plan_stop,
+    plan_release_back,
 )
 from mooring.domain.operations.upgrade import plan_upgrade
 from mooring.domain.templates.recipe import read_init_words
@@ -55,6 +57,7 @@ class Accepted:
     ref: Ref
     id: str
     type: OperationType
+        previous_data: whether that operation's copies hold data; else the release alone goes back.
     spec: Mapping[str, Any]
     subject: Subject | None
     to: PinnedRelease | None = None
@@ -76,6 +79,8 @@ def _subject(accepted: Accepted) -> Subject:
         raise ValueError(f"{accepted.ref} was accepted without a subject")
     return accepted.subject
 
+    source: Subject | None = None
+    previous_data: bool = True
 
 def _target(accepted: Accepted) -> PinnedRelease:
     if accepted.to is None:
@@ -117,10 +122,15 @@ def _upgrade(accepted: Accepted) -> Plan:
     return plan_upgrade(
         accepted.ref,
         accepted.id,
-        _subject(accepted),
+        subject,
         _target(accepted),
+    """A job's own words win over `spec.autoUpgrade`; one that the lifecycle made says nothing."""
+    subject = _subject(accepted)
         admin_user=accepted.admin_user,
-        modules=modules or (() if install else ("all",)),
+        modules=modules or (() if install else (subject.spec.auto_upgrade.modules.value,)),
+    backup: Plan | None = None
+    if accepted.repository is not None and wants_backup(subject.spec, accepted.spec):
+        backup = plan_backup(accepted.ref, accepted.id, subject, accepted.repository, tags=(BEFORE_UPGRADE,))
         install=install,
         replicas=accepted.replicas,
         free_bytes=accepted.free_bytes,
@@ -131,8 +141,15 @@ def _repository(accepted: Accepted) -> RepositoryAccess:
     if accepted.repository is None:
         raise RepositoryNotNamed(
             f"{accepted.type} of {accepted.ref.name} needs a backup repository, and neither it nor the instance names one."
+        backup=backup,
         )
     return accepted.repository
+
+def wants_backup(spec: OdooInstanceSpec, asked: Mapping[str, Any]) -> bool:
+    """Whether an upgrade takes a backup first, where the instance has a repository; `asked` is the job's own spec."""
+    own = asked.get("backupBefore")
+    return spec.auto_upgrade.backup_before if own is None else own is True
+
 
 
 def _backup(accepted: Accepted) -> Plan:
@@ -195,6 +212,39 @@ def _rollback(accepted: Accepted) -> Plan:
         _target(accepted),
         upgrade_id=accepted.previous,
         admin_user=accepted.admin_user,
+def _refresh(accepted: Accepted) -> Plan:
+    """A refresh is of a Staging instance: on another it would take the real data's place."""
+    subject = _subject(accepted)
+    if not subject.staging:
+        raise NotStaging(f"{subject.ref} is a {subject.environment} instance.")
+    return _copy(accepted)
+
+
+def _copy(accepted: Accepted) -> Plan:
+    """A job's own words win over `spec.refresh`."""
+    subject = _subject(accepted)
+    if accepted.source is None:
+        raise SourceNotNamed(f"{accepted.ref} says of no instance that it is copied to {subject.ref}.")
+    if accepted.spec.get("mode") == "move":
+        raise SourceOutOfReach(
+            f"The data of {accepted.source.ref} is only ever copied: it runs, and goes on with it.",
+            resolution="Leave mode out, or say copy.",
+        )
+    own = subject.spec.refresh.filestore_method.value if subject.spec.refresh is not None else None
+    return plan_refresh(
+        accepted.ref,
+        accepted.id,
+        subject,
+        accepted.source,
+        kind=accepted.type,
+        admin_user=accepted.admin_user,
+        replicas=accepted.replicas,
+        base_url=accepted.base_url,
+        skip_files=(accepted.spec.get("filestoreMethod") or own) == "skip",
+        free_bytes=accepted.free_bytes,
+    )
+
+
         replicas=accepted.replicas,
     )
 
@@ -209,7 +259,7 @@ def _delete(accepted: Accepted) -> Plan:
     )
 
 
-USES_REPOSITORY = frozenset({OperationType.BACKUP, OperationType.RESTORE, OperationType.VERIFY})
+USES_REPOSITORY = frozenset({OperationType.BACKUP, OperationType.RESTORE, OperationType.UPGRADE, OperationType.VERIFY})
 """The types that are accepted with a repository: the one that they name, or the instance's own."""
 
 BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
@@ -217,6 +267,8 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.INIT: _init,
     OperationType.UPGRADE: _upgrade,
     OperationType.STOP: lambda _: plan_stop(),
+    if not accepted.previous_data:
+        return plan_release_back(_subject(accepted), _target(accepted), accepted.replicas)
     OperationType.START: lambda accepted: plan_start(accepted.replicas),
     OperationType.RESTART: lambda accepted: plan_restart(accepted.replicas),
     OperationType.RELEASE_HOLD: _release_hold,
@@ -226,6 +278,27 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.DELETE: _delete,
 }
 """The types that this version carries out; the others are refused when they are asked for."""
+
+
+def _promote(accepted: Accepted) -> Plan:
+    return plan_promote(accepted.ref, accepted.id, _subject(accepted), replicas=accepted.replicas)
+
+
+def _kept_quiet(accepted: Accepted, plan: Plan) -> Plan:
+    """The init of a Staging instance makes it neutral, before any of its processes starts."""
+    subject = _subject(accepted)
+    if not subject.staging:
+        return plan
+    steps = neutral_steps(
+        accepted.ref,
+        accepted.id,
+        subject,
+        role="current",
+        base_url=accepted.base_url,
+        first=True,
+        hold=plan.steps[-1].hold,
+    )
+    return replace(plan, steps=(*plan.steps, *steps))
 
 
 def build_plan(accepted: Accepted) -> Plan:

@@ -102,6 +102,33 @@ def plan_rollback(
     )
 
 
+def plan_release_back(subject: Subject, to: PinnedRelease, replicas: tuple[tuple[str, int], ...]) -> Plan:
+    """Back to the release of before an upgrade that updated no module: the data stays, with everything written since.
+
+    Args:
+        to: the release that ran then.
+        replicas: what has to be ready at the end: ((role, count), …).
+    """
+    hold = Hold(
+        web=True, cron=True, release=subject.release.release.digest, reason="it returns to the release of before"
+    )
+    return Plan(
+        OperationType.ROLLBACK,
+        (
+            Step("stop", "One release runs at a time.", Gone(ROLES), hold),
+            Step(MARK, "The data is the earlier release's: no module was updated since.", Note(), hold),
+            Step(
+                "start",
+                "Every replica answers.",
+                Ready(replicas),
+                Hold(release=to.release.digest),
+                deadline=READY_DEADLINE,
+            ),
+        ),
+        point_of_no_return=MARK,
+    )
+
+
 def plan_delete(operation: Ref, operation_id: str, subject: Subject | None, *, purge: bool, admin_user: str) -> Plan:
     """Take the processes away; with `purge` also database and volumes. Without, the data stays for the same name.
 

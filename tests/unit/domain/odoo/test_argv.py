@@ -86,6 +86,12 @@ def test_update_of_nothing_is_refused() -> None:
         argv_update(F14, database="d", modules=[])
 
 
+def test_update_of_what_becomes_known_later_names_nothing_yet() -> None:
+    argv = argv_update(F14, database="d", modules=None)
+    assert argv == ("odoo", "--config=/etc/mooring/odoo.conf", "--database=d", *argv[3:])
+    assert not [a for a in argv if "update=" in a]
+
+
 def test_update_cannot_install_all() -> None:
     with pytest.raises(ModuleNameInvalid):
         argv_update(F14, database="d", modules=["base"], install=["all"])
