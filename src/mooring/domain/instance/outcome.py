@@ -12,8 +12,6 @@ from mooring.domain.instance.ledger import Ledger, Previous
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
 from mooring.domain.instance.module_tasks import HASH, TOUCHED
-from mooring.domain.instance.snapshot import rfc3339
-from mooring.domain.instance.verified import verified
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION

@@ -79,7 +79,6 @@ def _subject(accepted: Accepted) -> Subject:
         raise ValueError(f"{accepted.ref} was accepted without a subject")
     return accepted.subject
 
-    source: Subject | None = None
     previous_data: bool = True
 
 def _target(accepted: Accepted) -> PinnedRelease:
@@ -212,43 +211,6 @@ def _rollback(accepted: Accepted) -> Plan:
         _target(accepted),
         upgrade_id=accepted.previous,
         admin_user=accepted.admin_user,
-def _refresh(accepted: Accepted) -> Plan:
-    """A refresh is of a Staging instance: on another it would take the real data's place."""
-    subject = _subject(accepted)
-    if not subject.staging:
-        raise NotStaging(f"{subject.ref} is a {subject.environment} instance.")
-    return _copy(accepted)
-
-
-def _copy(accepted: Accepted) -> Plan:
-    """A job's own words win over `spec.refresh`."""
-    subject = _subject(accepted)
-    if accepted.source is None:
-        raise SourceNotNamed(f"{accepted.ref} says of no instance that it is copied to {subject.ref}.")
-    if accepted.spec.get("mode") == "move":
-        raise SourceOutOfReach(
-            f"The data of {accepted.source.ref} is only ever copied: it runs, and goes on with it.",
-            resolution="Leave mode out, or say copy.",
-        )
-    own = subject.spec.refresh.filestore_method.value if subject.spec.refresh is not None else None
-    return plan_refresh(
-        accepted.ref,
-        accepted.id,
-        subject,
-        accepted.source,
-        kind=accepted.type,
-        admin_user=accepted.admin_user,
-        replicas=accepted.replicas,
-        base_url=accepted.base_url,
-        skip_files=(accepted.spec.get("filestoreMethod") or own) == "skip",
-        free_bytes=accepted.free_bytes,
-    )
-
-
-        replicas=accepted.replicas,
-    )
-
-
 def _delete(accepted: Accepted) -> Plan:
     return plan_delete(
         accepted.ref,
@@ -278,27 +240,6 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.DELETE: _delete,
 }
 """The types that this version carries out; the others are refused when they are asked for."""
-
-
-def _promote(accepted: Accepted) -> Plan:
-    return plan_promote(accepted.ref, accepted.id, _subject(accepted), replicas=accepted.replicas)
-
-
-def _kept_quiet(accepted: Accepted, plan: Plan) -> Plan:
-    """The init of a Staging instance makes it neutral, before any of its processes starts."""
-    subject = _subject(accepted)
-    if not subject.staging:
-        return plan
-    steps = neutral_steps(
-        accepted.ref,
-        accepted.id,
-        subject,
-        role="current",
-        base_url=accepted.base_url,
-        first=True,
-        hold=plan.steps[-1].hold,
-    )
-    return replace(plan, steps=(*plan.steps, *steps))
 
 
 def build_plan(accepted: Accepted) -> Plan:

@@ -165,10 +165,8 @@ def decide_next(
     latched = is_held_back(ledger, generation)
     if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
         return Create(OperationType.UPGRADE)
-    if scheduled is not None and ledger.initialized and provisionable:
-        return scheduled
-    if expired and provisionable:
-        return Create(OperationType.EXPIRE, {"replacedBy": expired})
+    if backup_due is not None and ledger.initialized and provisionable:
+        return Create(OperationType.BACKUP, dict(backup_due))
     return None
 
 
