@@ -85,7 +85,6 @@ UNSUPPORTED: Mapping[str, Data] = {
     "Promote": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Promote"),
     "Verify": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Verify"),
     "cloudNativePG": manifest("DatabaseServer", "pg", cloudNativePG={"cluster": "main"}),
-    "templates": manifest("DatabaseServer", "pg", managed={}, templates={"max": 3}),
 }
 
 

@@ -44,6 +44,10 @@ class Templates(Model):
 
     max: Count = Field(default=5, description="How many are kept at most. 0 keeps none.")
     max_age: Duration = Field(default=Duration.parse("14d"), description="How long one is kept after its last use.")
+    build: Flag = Field(
+        default=False,
+        description="Whether the agent makes one, in the background, of what each instance of this server is made from.",
+    )
 
 
 class DatabaseServerSpec(RuledModel):

@@ -137,6 +137,9 @@ class ServerStatus(CommonStatus):
     image: JsonObject | None = Field(default=None, description="The image that it is pinned to, and its user.")
     problem: JsonObject | None = Field(default=None, description="The error that keeps it from answering.")
     version: str | None = Field(default=None, description="PostgreSQL's version as the server told an operation last.")
+    templates: tuple[JsonObject, ...] = Field(
+        default=(), description="Its templates as a task last found them: id, last use, size, and what went into each."
+    )
 
 
 class RepositoryStatus(CommonStatus):

@@ -20,6 +20,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("start", "Start a stopped instance."),
             ("restart", "Restart an instance's processes."),
             ("delete", "Remove an instance; its data stays unless --purge."),
+            ("template", "List, make and drop what new instances are copied from."),
         ),
     ),
     (

@@ -127,8 +127,6 @@ async def _refuse_unsupported(services: Services, manifests: Sequence[Resource])
                 sentences.append(
                     f"{ref}: spec.allowedNamespaces: instances cannot name another namespace's server yet."
                 )
-            if "templates" in one.spec.model_fields_set:
-                sentences.append(f"{ref}: spec.templates: this version of Mooring does not carry it out yet.")
     _raise(FieldUnsupported, sentences)
 
 

@@ -23,6 +23,7 @@ from mooring.control.reconcile import Pass, reconcile
 from mooring.control.send import send_due
 from mooring.control.servers import reconcile_server
 from mooring.control.services import Services
+from mooring.control.templates import keep_templates
 from mooring.domain.model.identity import Ref
 from mooring.errors import MooringError, NotFoundError, Retry
 
@@ -46,6 +47,7 @@ class Pace:
         back_off_s: pauses after the first, second, … failure in a row; the last one stays.
         stop_s: how long passes may take to end after a stop.
         server_s: between looks at a server that does not answer yet.
+        template_s: how long the making of a template may take.
         slow_s: what the pause between passes grows to while an instance is not as it is wanted and nothing happens.
     """
 
@@ -55,6 +57,7 @@ class Pace:
     back_off_s: tuple[float, ...] = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
     stop_s: float = 8.0
     server_s: float = 1.0
+    template_s: float = 7200.0
     slow_s: float = 5.0
 
 
@@ -192,7 +195,10 @@ class _Agent:
         if doc is None or DatabaseServerSpec.model_validate(doc.spec).managed is None:
             return None
         result = await reconcile_server(self.services, ref)
-        return None if result.ready else self.pace.server_s
+        if not result.ready:
+            return self.pace.server_s
+        await keep_templates(self.services, ref, timeout_s=self.pace.template_s)
+        return None
 
     async def _notification(self, ref: Ref) -> float | None:
         """Seconds until a notification that was not taken is tried again."""

@@ -76,17 +76,28 @@ def read_init_words(spec: Mapping[str, Any], init: InitSpec) -> InitWords:
     )
 
 
-def decide_recipe(subject: Subject, words: InitWords) -> Recipe:
-    """The recipe of a new database of this instance."""
-    options = {key: text(value) for key, value in subject.spec.config_options.items() if key in INSTALL_OPTIONS}
+def decide_recipe(digest: str, words: InitWords, config_options: Mapping[str, object]) -> Recipe:
+    """The recipe of a new database.
+
+    Args:
+        digest: of the release.
+        words: what is installed.
+        config_options: of odoo.conf, as the spec has them.
+    """
+    options = {key: text(value) for key, value in config_options.items() if key in INSTALL_OPTIONS}
     return Recipe(
-        release=subject.release.release.digest,
+        release=digest,
         modules=tuple(sorted({"base", *words.modules})),
         demo=words.demo,
         language=words.language,
         country=words.country or "",
         options=tuple(sorted(options.items())),
     )
+
+
+def recipe_of(subject: Subject, words: InitWords) -> Recipe:
+    """The recipe of a new database of this instance."""
+    return decide_recipe(subject.release.release.digest, words, subject.spec.config_options)
 
 
 def decide_obstacle(subject: Subject, words: InitWords) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mooring.api.instance import OdooInstanceSpec
-from mooring.domain.instance.subject import DATA_DIR, Subject
+from mooring.domain.instance.subject import DATA_DIR, PinnedRelease, ServerAccess, Subject
 from mooring.domain.instance.tasks import (
     OWNER_PASSWORD_FILE,
     admin_connection,
@@ -23,7 +23,8 @@ from mooring.domain.instance.tasks import (
     task_stem,
 )
 from mooring.domain.model.identity import Identity, Ref
-from mooring.domain.model.secret import SecretKey
+from mooring.domain.model.release import ReleaseFacts, ResolvedRelease
+from mooring.domain.model.secret import SecretKey, SecretRef
 from mooring.domain.odoo.argv import argv_init
 from mooring.domain.operations.plan import RunTask
 from mooring.domain.task import TaskSpec
@@ -41,6 +42,8 @@ from mooring.domain.work.templates import (
 
 KIND = "DatabaseTemplate"
 MASTER = "master-password"
+# A task with the administrator's rights alone runs nothing of Odoo.
+_NO_RELEASE = PinnedRelease(ResolvedRelease("", "", ""), ReleaseFacts("", 0, 0, "", "", ""))
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,22 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Prune:
+    """What goes; the fields of `TemplatePrune`. By default nothing does."""
+
+    keep: int | None = None
+    max_age_s: int | None = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Building:
     """A template in the making.
 
     Attributes:
         subject: as of an instance that has nothing but the recipe.
         admin_user: role that may create databases.
-        run: id of this attempt: what an earlier one left is not adopted.
+        run: fresh id of this attempt.
     """
 
     subject: Subject
@@ -78,11 +90,16 @@ class Building:
         return self.subject.ref
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its tasks: the same for each attempt, so that what an earlier one left is found."""
+        return task_names(self.place)
+
+    @property
     def _fence(self) -> Fence:
         return Fence(self.run, 1)
 
     def _stem(self, step: str) -> str:
-        return task_stem(Ref(KIND, self.place.namespace, f"{self.place.name}-{self.run[:8]}"), step)
+        return task_stem(self.place, step)
 
     def begin(self) -> TaskSpec:
         """Role and empty database."""
@@ -171,20 +188,48 @@ def plan_building(
     return Building(bare, recipe, admin_user, run, bounds)
 
 
-def prune_task(subject: Subject, admin_user: str, *, installation: str, run: str, prune: TemplatePrune) -> TaskSpec:
-    """List the templates of a server, and drop what `prune` says; its connection and fence are filled in.
+def task_names(place: Ref) -> tuple[str, ...]:
+    """Names of the tasks that make the template of a place."""
+    return tuple(f"{task_stem(place, step)}-1" for step in ("begin", "install", "pack", "publish"))
+
+
+def place_secrets(place: Ref) -> tuple[SecretRef, ...]:
+    """The secrets that a template in the making has."""
+    return (generated_secret(place, "database"), generated_secret(place, "odoo"))
+
+
+def prune_task(server: ServerAccess, admin_user: str, *, installation: str, run: str, prune: Prune) -> TaskSpec:
+    """List the templates of a server, and drop what `prune` says.
 
     Args:
-        subject: an instance of the server, or what stands for one.
+        server: it has an administrator.
+        run: fresh id.
     """
-    document = replace(
-        prune, connection=admin_connection(subject, admin_user), fence=Fence(run, 1), installation=installation
+    if server.ref is None:
+        raise ValueError("a server without a name has no templates")
+    place = Ref(KIND, server.ref.namespace, f"{server.ref.name}-{run[:8]}")
+    subject = Subject(
+        ref=place,
+        identity=Identity(installation, run),
+        spec=OdooInstanceSpec(),
+        environment="Production",
+        release=_NO_RELEASE,
+        server=server,
+        database="",
+        owner="",
+        owner_secret=generated_secret(place, "database"),
+        master_password=SecretKey(generated_secret(place, "odoo"), MASTER),
+        admin_password=SecretKey(generated_secret(place, "odoo"), MASTER),
     )
-    server = subject.server.ref
-    if server is None:
-        raise ValueError(f"{subject.ref} has a database server of its own kind")
-    stem = task_stem(Ref(KIND, server.namespace, f"{server.name}-{run[:8]}"), "prune")
-    return admin_task(subject, stem, document).attempt(1)
+    document = TemplatePrune(
+        connection=admin_connection(subject, admin_user),
+        fence=Fence(run, 1),
+        installation=installation,
+        keep=prune.keep,
+        max_age_s=prune.max_age_s,
+        also=prune.also,
+    )
+    return admin_task(subject, task_stem(place, "prune"), document).attempt(1)
 
 
 def files_task(subject: Subject, stem: str, document: Document, *, admin_password: bool = False) -> RunTask:

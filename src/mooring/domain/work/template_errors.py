@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with templates: MOOR-518, 519 and 522."""
+"""What can go wrong with templates: MOOR-518, 519 and 522 to 524."""
 
 from __future__ import annotations
 
-from mooring.errors import FailedError, NotFoundError, Retry
+from mooring.errors import ConflictError, FailedError, NotFoundError, Retry, UsageError
 
 
 class TemplateMissing(NotFoundError):
@@ -34,3 +34,20 @@ class TemplateTaskFailed(FailedError):
     default_resolution = (
         "Follow what the task says, then run the command again: it begins anew and keeps nothing half made."
     )
+
+
+class TemplateBusy(ConflictError):
+    """Somebody else makes this template."""
+
+    code = "MOOR-523"
+    reason = "TemplateBusy"
+    retry = Retry.AFTER
+    default_resolution = "Wait until it is made; `mooring template list` shows it then."
+
+
+class TemplateRefused(UsageError):
+    """An instance, or its server, cannot have a template."""
+
+    code = "MOOR-524"
+    reason = "TemplateRefused"
+    default_resolution = "Follow the message; Odoo installs the modules of such an instance itself."
