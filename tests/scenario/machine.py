@@ -66,18 +66,18 @@ class Image:
 
     series: str = "14.0"
     flaw: Flaw = ""
-
     like: str = ""
     other: tuple[str, ...] = ()
+
 
 IMAGES: dict[str, Image] = {
     "odoo:14.0": Image(),
     "odoo:14.0-next": Image(),
     "odoo:14.0-third": Image(),
-    "odoo:15.0": Image("15.0"),
     "odoo:14.0-patch": Image(like="odoo:14.0"),
     "odoo:14.0-patch-bad-probe": Image(flaw="probe", like="odoo:14.0"),
     "odoo:14.0-sale": Image(like="odoo:14.0", other=("sale",)),
+    "odoo:15.0": Image("15.0"),
     **{
         f"odoo:14.0-bad-{flaw}": Image(flaw=flaw) for flaw in ("init", "migrate", "verify", "probe", "start", "modules")
     },
@@ -92,7 +92,6 @@ def digest(image: str) -> str:
     return "sha256:" + hashlib.sha256(image.encode()).hexdigest()
 
 
-@dataclass
 def checksum(image: str, module: str) -> str:
     """What a module's files are in the image with this digest."""
     name = next(one for one in IMAGES if digest(one) == image)
@@ -100,6 +99,7 @@ def checksum(image: str, module: str) -> str:
     return f"{module} of {found.like if found.like and module not in found.other else name}"
 
 
+@dataclass
 class Crash:
     """Counts everything that a controller does to the world, and ends its life at one of them."""
 
@@ -227,7 +227,6 @@ class Machine:
         else:
             sim.tasks[task.name].outcome = Outcome(0, result=result)
 
-    def _describe(self, task: TaskSpec) -> str:
     def _run(self, task: TaskSpec) -> Any:
         if kind_of(task) == ModulesHash.TASK:
             return self._hash(task)
@@ -245,6 +244,7 @@ class Machine:
             update = ["all"]
         return HashedModules(sums, (), tuple(changed), tuple(update), (*update, *asked["install"])).to_json()
 
+    def _describe(self, task: TaskSpec) -> str:
         assert task.image is not None
         image = self.image(task.image.reference)
         if image.flaw == "not-odoo":
@@ -307,13 +307,13 @@ class Machine:
                 return server.cancel_outgoing(OutgoingCancel.from_json(value)).to_json()
             case "database-verify":
                 return server.verify(DatabaseVerify.from_json(value)).to_json()
-            case "database-finish-init":
-                assert self._secret(task, "/run/mooring/secrets/user-password")
-                return server.finish_init(DatabaseFinishInit.from_json(value)).to_json()
             case "modules-read":
                 return server.read_modules(ModulesRead.from_json(value)).to_json()
             case "modules-store":
                 return server.store_checksums(ModulesStore.from_json(value)).to_json()
+            case "database-finish-init":
+                assert self._secret(task, "/run/mooring/secrets/user-password")
+                return server.finish_init(DatabaseFinishInit.from_json(value)).to_json()
             case _:
                 return self._administer(server, role, kind, value)
 
@@ -502,21 +502,21 @@ def kind_of(task: TaskSpec) -> str:
     """The engine's word, or `probe`, `init`, `update` for Odoo."""
     if task.image is None:
         return task.argv[2]
+    if "mooring-modules" in task.argv:
+        return ModulesHash.TASK
     if "--load=base,web" in task.argv:
         return "probe"
     return "init" if _modules(task, "--init=") else "update"
-    if "mooring-modules" in task.argv:
-        return ModulesHash.TASK
 
 
 def writes(task: TaskSpec) -> bool:
     """Whether nothing else may touch the instance's data while it runs."""
     harmless = (
+        "modules-read",
+        "modules-store",
         "outgoing-count",
         "database-provision",
         "database-inspect",
-        "modules-read",
-        "modules-store",
         "repository-init",
         "repository-prune",
         *READS,

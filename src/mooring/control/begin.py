@@ -128,13 +128,13 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         initialized=work.ledger.initialized,
         generation=work.doc.generation,
         held_since=work.ledger.cron_held_since,
+        previous_data=previous.data if previous else True,
     )
     try:
         accepted = replace(accepted, repository=await _repository(services, work, operation))
         ops.check_acceptable(accepted)
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.
-        previous_data=previous.data if previous else True,
         failed = Finished("failed", error.to_json())
         ledger = finish(work.ledger, accepted, failed, (), generation=work.doc.generation)
         if SCHEDULED in operation.doc.spec.get("tags", ()):
@@ -153,6 +153,8 @@ async def _repository(services: Services, work: Work, operation: ops.Operation) 
     if operation.type not in USES_REPOSITORY:
         return None
     asked = operation.doc.spec
+    if operation.type is OperationType.UPGRADE and not wants_backup(work.spec, asked):
+        return None
     name = asked.get("repository") or asked.get("source", {}).get("repository") or work.spec.backup.repository
     return await find_repository(services, work.doc.ref.namespace, name) if name else None
 
@@ -164,8 +166,6 @@ def _backed_off(services: Services, work: Work, kind: OperationType) -> bool:
         return True
     last = next((one for one in reversed(work.operations) if one.type is kind and one.ended), None)
     if last is None or "completionTime" not in last.doc.status:
-    if operation.type is OperationType.UPGRADE and not wants_backup(work.spec, asked):
-        return None
         return True
     pause = BACK_OFF_S[min(tries, len(BACK_OFF_S)) - 1]
     ended_at = ops.completion_time(last)

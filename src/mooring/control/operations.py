@@ -168,8 +168,8 @@ def read_accepted(operation: Operation) -> Accepted:
         initialized=value.get("initialized", True) is True,
         template=str(value.get("template", "")),
         held_since=str(value.get("heldSince", "")),
-        repository=load_repository(value["repository"]) if value.get("repository") else None,
         previous_data=value.get("previousData", True) is True,
+        repository=load_repository(value["repository"]) if value.get("repository") else None,
     )
 
 

@@ -25,17 +25,17 @@ class Previous:
         kind: that operation's type.
         cron_held: why cron was held back then; empty where it was not.
         cron_held_since: since when, RFC 3339.
+        data: data was kept aside, too; False where no module was updated, and the release alone goes back.
     """
 
-        data: data was kept aside, too; False where no module was updated, and the release alone goes back.
     digest: str
     operation: str
     kind: OperationType = OperationType.UPGRADE
     cron_held: str = ""
     cron_held_since: str = ""
-
-
     data: bool = True
+
+
 @dataclass(frozen=True)
 class Backups:
     """What is remembered of an instance's backups; times as RFC 3339 text in UTC, empty for never.
@@ -156,9 +156,9 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
             OperationType(previous.get("kind", "Upgrade")),
             str(previous.get("cron_held", "")),
             str(previous.get("cron_held_since", "")),
+            previous.get("data", True) is True,
         )
         if previous
         else None
     )
     return Ledger(**given)
-            previous.get("data", True) is True,

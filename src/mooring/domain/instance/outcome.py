@@ -9,9 +9,9 @@ from typing import Any
 
 from mooring.domain.instance.data_outcome import backed_up, let_in, returned
 from mooring.domain.instance.ledger import Ledger, Previous
+from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
-from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
@@ -28,10 +28,10 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str, *, at: str, log: Se
 
     Args:
         at: when, RFC 3339.
+        log: the operation's journal so far.
     """
     match accepted.type, step:
         case OperationType.UPGRADE, name if name == SWITCH and accepted.to is not None and accepted.subject is not None:
-        log: the operation's journal so far.
             before = accepted.subject.release.release.digest
             after = accepted.to.release.digest
             moved = replace(ledger, runs=after, previous=Previous(before, accepted.id, data=not _untouched(log)))
@@ -52,6 +52,12 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str, *, at: str, log: Se
             return ledger
 
 
+def _untouched(log: Sequence[StepRecord]) -> bool:
+    """Whether an upgrade left the data as it was: no module was to be updated or installed."""
+    found = next((one.result for one in reversed(log) if one.step == HASH and one.state == "done"), None)
+    return isinstance(found, Mapping) and not found.get(TOUCHED)
+
+
 def finish(
     ledger: Ledger, accepted: Accepted, outcome: Finished, log: Sequence[StepRecord], *, generation: int
 ) -> Ledger:
@@ -60,12 +66,6 @@ def finish(
     Args:
         generation: of the instance's spec now, for an operation that did not write down its own: a failure is latched for
             the spec that failed, so that one that was corrected meanwhile is tried.
-def _untouched(log: Sequence[StepRecord]) -> bool:
-    """Whether an upgrade left the data as it was: no module was to be updated or installed."""
-    found = next((one.result for one in reversed(log) if one.step == HASH and one.state == "done"), None)
-    return isinstance(found, Mapping) and not found.get(TOUCHED)
-
-
     """
     if outcome.outcome == "stuck" or accepted.id in ledger.done:
         return ledger

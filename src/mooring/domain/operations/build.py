@@ -21,11 +21,11 @@ from mooring.domain.operations.release_hold import plan_release_hold
 from mooring.domain.operations.restore import plan_restore, plan_return
 from mooring.domain.operations.running import (
     plan_delete,
+    plan_release_back,
     plan_restart,
     plan_rollback,
     plan_start,
     plan_stop,
-    plan_release_back,
 )
 from mooring.domain.operations.upgrade import plan_upgrade
 from mooring.domain.templates.recipe import read_init_words
@@ -51,13 +51,13 @@ class Accepted:
         repository: where snapshots are, for the types that need one.
         initialized: Odoo was in the database then: there is something to return to.
         template: id of the template that a new database may be copied from; empty without one.
+        previous_data: whether that operation's copies hold data; else the release alone goes back.
         held_since: when the data went back in time, RFC 3339; empty where it did not, or nobody knows.
     """
 
     ref: Ref
     id: str
     type: OperationType
-        previous_data: whether that operation's copies hold data; else the release alone goes back.
     spec: Mapping[str, Any]
     subject: Subject | None
     to: PinnedRelease | None = None
@@ -72,6 +72,7 @@ class Accepted:
     initialized: bool = True
     template: str = ""
     held_since: str = ""
+    previous_data: bool = True
 
 
 def _subject(accepted: Accepted) -> Subject:
@@ -79,7 +80,6 @@ def _subject(accepted: Accepted) -> Subject:
         raise ValueError(f"{accepted.ref} was accepted without a subject")
     return accepted.subject
 
-    previous_data: bool = True
 
 def _target(accepted: Accepted) -> PinnedRelease:
     if accepted.to is None:
@@ -116,39 +116,39 @@ def _init(accepted: Accepted) -> Plan:
 
 
 def _upgrade(accepted: Accepted) -> Plan:
+    """A job's own words win over `spec.autoUpgrade`; one that the lifecycle made says nothing."""
+    subject = _subject(accepted)
     modules = tuple(accepted.spec.get("modules", ()))
     install = tuple(accepted.spec.get("install", ()))
+    backup: Plan | None = None
+    if accepted.repository is not None and wants_backup(subject.spec, accepted.spec):
+        backup = plan_backup(accepted.ref, accepted.id, subject, accepted.repository, tags=(BEFORE_UPGRADE,))
     return plan_upgrade(
         accepted.ref,
         accepted.id,
         subject,
         _target(accepted),
-    """A job's own words win over `spec.autoUpgrade`; one that the lifecycle made says nothing."""
-    subject = _subject(accepted)
         admin_user=accepted.admin_user,
         modules=modules or (() if install else (subject.spec.auto_upgrade.modules.value,)),
-    backup: Plan | None = None
-    if accepted.repository is not None and wants_backup(subject.spec, accepted.spec):
-        backup = plan_backup(accepted.ref, accepted.id, subject, accepted.repository, tags=(BEFORE_UPGRADE,))
         install=install,
         replicas=accepted.replicas,
         free_bytes=accepted.free_bytes,
+        backup=backup,
     )
 
-
-def _repository(accepted: Accepted) -> RepositoryAccess:
-    if accepted.repository is None:
-        raise RepositoryNotNamed(
-            f"{accepted.type} of {accepted.ref.name} needs a backup repository, and neither it nor the instance names one."
-        backup=backup,
-        )
-    return accepted.repository
 
 def wants_backup(spec: OdooInstanceSpec, asked: Mapping[str, Any]) -> bool:
     """Whether an upgrade takes a backup first, where the instance has a repository; `asked` is the job's own spec."""
     own = asked.get("backupBefore")
     return spec.auto_upgrade.backup_before if own is None else own is True
 
+
+def _repository(accepted: Accepted) -> RepositoryAccess:
+    if accepted.repository is None:
+        raise RepositoryNotNamed(
+            f"{accepted.type} of {accepted.ref.name} needs a backup repository, and neither it nor the instance names one."
+        )
+    return accepted.repository
 
 
 def _backup(accepted: Accepted) -> Plan:
@@ -204,6 +204,8 @@ def _rollback(accepted: Accepted) -> Plan:
             admin_user=accepted.admin_user,
             replicas=accepted.replicas,
         )
+    if not accepted.previous_data:
+        return plan_release_back(_subject(accepted), _target(accepted), accepted.replicas)
     return plan_rollback(
         accepted.ref,
         accepted.id,
@@ -211,6 +213,10 @@ def _rollback(accepted: Accepted) -> Plan:
         _target(accepted),
         upgrade_id=accepted.previous,
         admin_user=accepted.admin_user,
+        replicas=accepted.replicas,
+    )
+
+
 def _delete(accepted: Accepted) -> Plan:
     return plan_delete(
         accepted.ref,
@@ -229,8 +235,6 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.INIT: _init,
     OperationType.UPGRADE: _upgrade,
     OperationType.STOP: lambda _: plan_stop(),
-    if not accepted.previous_data:
-        return plan_release_back(_subject(accepted), _target(accepted), accepted.replicas)
     OperationType.START: lambda accepted: plan_start(accepted.replicas),
     OperationType.RESTART: lambda accepted: plan_restart(accepted.replicas),
     OperationType.RELEASE_HOLD: _release_hold,
