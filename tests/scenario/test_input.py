@@ -81,7 +81,9 @@ UNSUPPORTED: Mapping[str, Data] = {
         "OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"url": "https://example.com/shop.zip"}
     ),
     "mode": manifest("OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"snapshot": "latest"}, mode="copy"),
-    "OdooStagingRefreshJob": manifest("OdooStagingRefreshJob", "one", instanceRef={"name": "shop"}),
+    "filestoreMethod": manifest(
+        "OdooStagingRefreshJob", "one", instanceRef={"name": "shop"}, filestoreMethod="snapshot"
+    ),
     "Promote": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Promote"),
     "Verify": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Verify"),
     "cloudNativePG": manifest("DatabaseServer", "pg", cloudNativePG={"cluster": "main"}),
@@ -98,8 +100,8 @@ async def test_manifest_with_what_nobody_carries_out_yet_is_refused_by_name(
 
 async def test_manifest_with_several_faults_names_them_all(shop: World) -> None:
     given = instance("blog", metrics={"enabled": True}, maintenance={"approval": "required"})
-    said = await refuse(shop, FieldUnsupported, given, UNSUPPORTED["OdooStagingRefreshJob"])
-    assert all(word in said for word in ("metrics", "maintenance", "OdooStagingRefreshJob"))
+    said = await refuse(shop, FieldUnsupported, given, UNSUPPORTED["filestoreMethod"])
+    assert all(word in said for word in ("metrics", "maintenance", "filestoreMethod"))
 
 
 async def test_field_that_the_target_cannot_honour_is_refused_by_name(shop: World) -> None:

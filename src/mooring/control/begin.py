@@ -11,6 +11,7 @@ from mooring.control.events import Event
 from mooring.control.repositories import find_repository
 from mooring.control.schedules import first_seen, look_at_schedule, note_begun
 from mooring.control.services import Services
+from mooring.control.sources import find_source
 from mooring.control.subjects import ensure_admin_password
 from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
 from mooring.domain.instance.data_outcome import not_begun
@@ -57,6 +58,7 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         blocked=work.problem.brief if work.problem is not None else "",
         intact=intact,
         deletable=asked or _backed_off(services, work, OperationType.DELETE),
+        copies=work.spec.staging_of is not None,
         backup_due=scheduled.spec if scheduled is not None and scheduled.due.now else None,
     )
     match choice:
@@ -132,6 +134,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
     )
     try:
         accepted = replace(accepted, repository=await _repository(services, work, operation))
+        accepted = replace(accepted, source=await find_source(services, work, operation))
         ops.check_acceptable(accepted)
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.

@@ -25,7 +25,7 @@ from mooring.domain.instance.status import describe_database, render_previous, r
 from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import RESTARTS_THAT_FAIL
-from mooring.domain.operations.choose import is_held_back, lacks_restore
+from mooring.domain.operations.choose import GIVES_DATA, is_held_back, lacks_restore
 from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.errors import ReplicaDies
 from mooring.domain.operations.plan import PHASES, OperationType
@@ -201,6 +201,7 @@ def final_error(
         OperationType.DELETE,
         OperationType.PROVISION,
         OperationType.RESTORE,
+        OperationType.REFRESH,
         OperationType.INIT,
         OperationType.UPGRADE,
     ):
@@ -210,11 +211,11 @@ def final_error(
                 matters = deleting
             case OperationType.PROVISION:
                 matters = not ledger.provisioned and not deleting
-            case OperationType.RESTORE:
+            case OperationType.RESTORE | OperationType.REFRESH:
                 matters = lacks_restore(ledger) and not deleting
             case _:
                 matters = ledger.latched.get(kind.value) == generation and not deleting
-        cancelled = kind is OperationType.RESTORE and last is not None and last.phase == "Cancelled"
+        cancelled = kind in GIVES_DATA and last is not None and last.phase == "Cancelled"
         if matters and last is not None and (last.phase == "Failed" or cancelled):
             return _operation_error(OperationFailed, last)
     return None

@@ -29,7 +29,7 @@ KINDS: Mapping[str, OperationType] = {
 }
 OPERATION_KIND = "OdooOperation"
 ALL_KINDS = (*KINDS, OPERATION_KIND)
-NEEDS_ADMIN = frozenset({OperationType.UPGRADE, OperationType.RESTORE})
+NEEDS_ADMIN = frozenset({OperationType.UPGRADE, OperationType.RESTORE, OperationType.REFRESH})
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled", "Superseded"})
 
 
@@ -140,6 +140,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "initialized": accepted.initialized,
                 "template": accepted.template,
                 "heldSince": accepted.held_since,
+                "source": dump_subject(accepted.source) if accepted.source else None,
                 "previousData": accepted.previous_data,
                 "repository": dump_repository(accepted.repository) if accepted.repository else None,
             },
@@ -168,6 +169,7 @@ def read_accepted(operation: Operation) -> Accepted:
         initialized=value.get("initialized", True) is True,
         template=str(value.get("template", "")),
         held_since=str(value.get("heldSince", "")),
+        source=load_subject(value["source"]) if value.get("source") else None,
         previous_data=value.get("previousData", True) is True,
         repository=load_repository(value["repository"]) if value.get("repository") else None,
     )

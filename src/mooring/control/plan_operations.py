@@ -69,6 +69,7 @@ def plan_operations(services: Services, work: Work, seen: Observed) -> tuple[Pla
             auto_upgrade=work.spec.auto_upgrade.enabled,
             generation=work.doc.generation,
             intact=intact,
+            copies=work.spec.staging_of is not None,
         )
         if choice is None:
             break
@@ -102,7 +103,7 @@ def _after(ledger: Ledger, kind: OperationType, *, place: str, wanted: str) -> L
     match kind:
         case OperationType.PROVISION:
             return replace(ledger, provisioned=place)
-        case OperationType.INIT:
+        case OperationType.INIT | OperationType.REFRESH:
             return replace(ledger, initialized=True, runs=wanted)
         case OperationType.UPGRADE:
             return replace(ledger, runs=wanted)
@@ -119,6 +120,8 @@ def _reason(services: Services, work: Work, kind: OperationType, ledger: Ledger)
             return "the password of its role changed"
         case OperationType.PROVISION:
             return "role and database are made"
+        case OperationType.REFRESH if work.spec.staging_of is not None:
+            return f"it becomes a copy of {work.spec.staging_of.name}"
         case OperationType.INIT:
             return f"Odoo installs {', '.join(work.spec.init.modules)}"
         case OperationType.UPGRADE:

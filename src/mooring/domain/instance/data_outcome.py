@@ -50,9 +50,10 @@ def let_in(ledger: Ledger, accepted: Accepted, *, at: str) -> Ledger:
     previous: Previous | None = None
     if accepted.initialized:
         previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE, ledger.cron_held, ledger.cron_held_since)
-    held = (
-        f"its data came back from {accepted.spec['source']['snapshot']}" if subject.environment == "Production" else ""
-    )
+    held = ""
+    # A copy of another instance is neutral: what it held to be sent was cancelled.
+    if subject.environment == "Production" and accepted.source is None:
+        held = f"its data came back from {accepted.spec['source']['snapshot']}"
     if ledger.previous is not None and ledger.previous.operation == accepted.id:
         previous = ledger.previous
     since = at if held else ""

@@ -40,7 +40,7 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str, *, at: str, log: Se
             return moved.with_release(accepted.to)
         case OperationType.ROLLBACK, name if name == MARK and accepted.to is not None:
             return returned(ledger, accepted, accepted.to, at=at)
-        case OperationType.RESTORE, name if name == LET_IN:
+        case OperationType.RESTORE | OperationType.REFRESH, name if name == LET_IN:
             return let_in(ledger, accepted, at=at)
         case OperationType.RELEASE_HOLD, name if name == MARK:
             return replace(ledger, cron_held="", cron_held_since="")

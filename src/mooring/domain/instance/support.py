@@ -29,11 +29,11 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "networkPolicy": (),
     "neutralize": (),
     "readOnlySqlAccess.enabled": (False,),
-    "refresh": (),
+    "refresh.filestoreMethod": ("auto", "copy", "skip"),
     "stagingOf": (),
     "init.template": ("auto", "never"),
 }
-KINDS_NOT_YET = frozenset({"OdooStagingRefreshJob"})
+KINDS_NOT_YET: frozenset[str] = frozenset()
 # Fields of the kinds of operations, the same way.
 OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "webhook": (),
@@ -45,7 +45,7 @@ OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "destination": (),
     "format": ("snapshot",),
     "mode": ("move",),
-    "source.instance": (),
+    "filestoreMethod": ("auto", "copy", "skip"),
     "source.url": (),
     "source.odoo": (),
 }

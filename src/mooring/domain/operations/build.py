@@ -17,6 +17,7 @@ from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.init import plan_init
 from mooring.domain.operations.plan import OperationType, Plan
 from mooring.domain.operations.provision import plan_provision
+from mooring.domain.operations.refresh import plan_refresh
 from mooring.domain.operations.release_hold import plan_release_hold
 from mooring.domain.operations.restore import plan_restore, plan_return
 from mooring.domain.operations.running import (
@@ -29,6 +30,7 @@ from mooring.domain.operations.running import (
 )
 from mooring.domain.operations.upgrade import plan_upgrade
 from mooring.domain.templates.recipe import read_init_words
+from mooring.domain.work.live_copy_errors import NotStaging, SourceNotNamed, SourceOutOfReach
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Accepted:
         template: id of the template that a new database may be copied from; empty without one.
         previous_data: whether that operation's copies hold data; else the release alone goes back.
         held_since: when the data went back in time, RFC 3339; empty where it did not, or nobody knows.
+        source: the instance that is copied, as it was then; None for the types that copy none.
     """
 
     ref: Ref
@@ -72,6 +75,7 @@ class Accepted:
     initialized: bool = True
     template: str = ""
     held_since: str = ""
+    source: Subject | None = None
     previous_data: bool = True
 
 
@@ -170,6 +174,8 @@ def _backup(accepted: Accepted) -> Plan:
 
 
 def _restore(accepted: Accepted) -> Plan:
+    if "instance" in accepted.spec["source"]:
+        return _copy(accepted)
     return plan_restore(
         accepted.ref,
         accepted.id,
@@ -178,6 +184,39 @@ def _restore(accepted: Accepted) -> Plan:
         snapshot=str(accepted.spec["source"]["snapshot"]),
         admin_user=accepted.admin_user,
         replicas=accepted.replicas,
+        free_bytes=accepted.free_bytes,
+    )
+
+
+def _refresh(accepted: Accepted) -> Plan:
+    """A refresh is of a Staging instance: on another it would take the real data's place."""
+    subject = _subject(accepted)
+    if not subject.staging:
+        raise NotStaging(f"{subject.ref} is a {subject.environment} instance.")
+    return _copy(accepted)
+
+
+def _copy(accepted: Accepted) -> Plan:
+    """A job's own words win over `spec.refresh`."""
+    subject = _subject(accepted)
+    if accepted.source is None:
+        raise SourceNotNamed(f"{accepted.ref} says of no instance that it is copied to {subject.ref}.")
+    if accepted.spec.get("mode") == "move":
+        raise SourceOutOfReach(
+            f"The data of {accepted.source.ref} is only ever copied: it runs, and goes on with it.",
+            resolution="Leave mode out, or say copy.",
+        )
+    own = subject.spec.refresh.filestore_method.value if subject.spec.refresh is not None else None
+    return plan_refresh(
+        accepted.ref,
+        accepted.id,
+        subject,
+        accepted.source,
+        kind=accepted.type,
+        admin_user=accepted.admin_user,
+        replicas=accepted.replicas,
+        base_url=accepted.base_url,
+        skip_files=(accepted.spec.get("filestoreMethod") or own) == "skip",
         free_bytes=accepted.free_bytes,
     )
 
@@ -240,6 +279,7 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.RELEASE_HOLD: _release_hold,
     OperationType.BACKUP: _backup,
     OperationType.RESTORE: _restore,
+    OperationType.REFRESH: _refresh,
     OperationType.ROLLBACK: _rollback,
     OperationType.DELETE: _delete,
 }

@@ -26,6 +26,8 @@ NEEDS_DATA = frozenset(
 )
 # A task that mounts a volume makes it where it is missing: what was lost would look like an empty filestore.
 NEEDS_WHOLE_DATA = NEEDS_DATA - {OperationType.STOP} | {OperationType.INIT}
+# They need no data that is there, only the place for it.
+GIVES_DATA = frozenset({OperationType.RESTORE, OperationType.REFRESH})
 HOLDS_UPGRADE_BACK = (OperationType.UPGRADE, OperationType.ROLLBACK)
 
 
@@ -111,6 +113,7 @@ def decide_next(
     blocked: str = "",
     intact: bool = True,
     deletable: bool = True,
+    copies: bool = False,
     backup_due: Mapping[str, Any] | None = None,
 ) -> Choice:
     """The next operation, if one is to begin now.
@@ -130,6 +133,7 @@ def decide_next(
         blocked: why the release that the spec names cannot be had; empty where nothing is known against it.
         intact: the volumes that the instance had are there.
         deletable: a deletion that failed may be tried again.
+        copies: its first data is another instance's, and no empty Odoo's.
         backup_due: spec of the backup that the schedule asks for now.
     """
     deleting = output.operation == OperationType.DELETE
@@ -145,7 +149,7 @@ def decide_next(
             return refusal
         if asked.type is OperationType.UPGRADE and not wanted:
             break  # the release is still being asked what it is
-        if asked.type is OperationType.RESTORE and (not place or ledger.provisioned != place):
+        if asked.type in GIVES_DATA and (not place or ledger.provisioned != place):
             break  # its role and server come first; data is not initialized to be replaced
         if decide_start(running, asked.type) is Verdict.PARALLEL:
             return Begin(asked)
@@ -161,7 +165,7 @@ def decide_next(
     if provisionable and ledger.initialized and rotated and not output.operation:
         return Create(OperationType.PROVISION)
     if output.operation == OperationType.INIT and ledger.provisioned == place and not lacks_restore(ledger):
-        return Create(OperationType.INIT)
+        return Create(OperationType.REFRESH if copies else OperationType.INIT)
     latched = is_held_back(ledger, generation)
     if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
         return Create(OperationType.UPGRADE)
@@ -171,8 +175,8 @@ def decide_next(
 
 
 def lacks_restore(ledger: Ledger) -> bool:
-    """Whether it was to get its data by a restore, and that failed: an empty Odoo in its place would be a surprise."""
-    return not ledger.initialized and ledger.retries.get(OperationType.RESTORE.value, 0) > 0
+    """Whether it was to get its data by a restore or as a copy, and that failed: an empty Odoo would be a surprise."""
+    return not ledger.initialized and any(ledger.retries.get(kind.value, 0) > 0 for kind in GIVES_DATA)
 
 
 def is_held_back(ledger: Ledger, generation: int) -> bool:
