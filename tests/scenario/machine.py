@@ -34,6 +34,7 @@ from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, Filest
 from mooring.domain.work.modules import HashedModules, ModulesHash, ModulesRead, ModulesStore
 from mooring.domain.work.neutralize import OutgoingCancel, OutgoingCount
 from mooring.domain.work.restore import DatabaseRestore, DatabaseSwap, FilestoreRestore, FilestoreSwap
+from mooring.domain.work.verify import SnapshotVerify
 from mooring.errors import FailedError, MooringError
 from tests.scenario.data import Database, Files, Postgres, Role, copy_files, drop_files, return_files
 from tests.scenario.snapshots import (
@@ -267,6 +268,8 @@ class Machine:
             return self.repository(task).init().to_json()
         if kind == "repository-prune":
             return self.repository(task).prune().to_json()
+        if kind == "snapshot-verify":
+            return self.repository(task).verify(SnapshotVerify.from_json(value)).to_json()
         if kind.startswith("filestore") and kind != "filestore-restore":
             files = self.files(task.place)
             match kind:
@@ -519,6 +522,7 @@ def writes(task: TaskSpec) -> bool:
         "database-inspect",
         "repository-init",
         "repository-prune",
+        "snapshot-verify",
         *READS,
     )
     return is_odoo(task) or (task.argv[:2] == ("mooring", "task") and kind_of(task) not in harmless)

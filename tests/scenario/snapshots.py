@@ -28,6 +28,8 @@ from mooring.domain.work.restore import (
     FilestoreSwapResult,
     SnapshotChoice,
 )
+from mooring.domain.work.verify import SnapshotVerify, SnapshotVerifyResult
+from mooring.domain.work.verify_errors import SnapshotDamaged
 from mooring.engine.repository.errors import SnapshotMissing
 from tests.scenario.data import Database, Files, Postgres
 
@@ -53,6 +55,7 @@ class Repository:
 
     made: bool = False
     snapshots: list[Snapshot] = field(default_factory=list)
+    damaged: set[str] = field(default_factory=set)
 
     def init(self) -> RepositoryFacts:
         """`repository-init`."""
@@ -71,6 +74,18 @@ class Repository:
         if not own:
             raise SnapshotMissing(f"There is no snapshot {choice.snapshot} of {choice.instance}.")
         return own[-1]
+
+    def verify(self, task: SnapshotVerify) -> SnapshotVerifyResult:
+        """`snapshot-verify`.
+
+        Raises:
+            SnapshotDamaged: a snapshot that a test damaged.
+        """
+        found = self.find(task.source)
+        if found.id in self.damaged:
+            raise SnapshotDamaged(f"The snapshot {found.id} is not sound.", details="packs/00: is not what was written")
+        files = len(found.files or ())
+        return SnapshotVerifyResult(found.id, found.time, "Complete", files, 1, 17, int(task.read_percent > 0), 1, 1)
 
     def prune(self) -> PruneResult:
         """`repository-prune`, with rules that keep everything."""

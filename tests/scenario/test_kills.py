@@ -72,6 +72,24 @@ async def _restored(world: World) -> None:
     await world.mark("after the restore")
 
 
+async def _backed_up_here(world: World) -> None:
+    """As `_backed_up`, and the manifest names the repository."""
+    await world.apply(repository(), instance(backup={"repository": "nas"}))
+    await _backed_up(world)
+
+
+async def _restored_here(world: World) -> None:
+    """Nothing was written between the backup and the restore: nothing is lost when what was replaced goes."""
+    await world.apply(repository())
+    await world.drive()
+    world.machine.writing = False
+    await world.ask("Backup", repository="nas")
+    await world.drive()
+    await _restore(world)
+    await world.drive()
+    assert (await world.doc()).status["previous"]["until"]
+
+
 async def _restored_with_mail(world: World) -> None:
     """Mail that waited at the backup waits again, and somebody writes more."""
     await world.mail("old")
@@ -83,6 +101,12 @@ async def _restored_with_mail(world: World) -> None:
 async def _backup(world: World) -> None:
     await world.apply(repository())
     await world.ask("Backup", repository="nas")
+
+
+async def _kept_long_enough(world: World) -> None:
+    """The time of what a restore replaced is over; a pass of anybody finds it."""
+    world.clock.advance(25 * 3600.0)
+    world.machine.last_write = world.clock.monotonic()
 
 
 async def _restore(world: World) -> None:
@@ -125,6 +149,8 @@ STORIES: dict[str, Story] = {
     "restart": Story(lambda world: world.ask("Restart")),
     "rollback": Story(lambda world: world.ask("Rollback"), _upgraded, loses=True),
     "backup": Story(_backup),
+    "verification": Story(lambda world: world.ask("Verify", readData=100), _backed_up_here, loses=True),
+    "end of what a restore replaced": Story(_kept_long_enough, _restored_here, loses=True),
     "restore": Story(_restore, _backed_up, loses=True),
     "restore, probe fails": Story(_restore_fails("probe", ProbeFailed("no page")), _backed_up, loses=True),
     "restore, build fails": Story(

@@ -13,7 +13,7 @@ from mooring.api.common import GitSource
 from mooring.api.enums import MaintenanceTime, OperationType
 from mooring.api.jobs import OperationSpec
 from mooring.api.meta import Resource
-from mooring.api.texts import Flag, ImageReference, ResourceName, SnapshotId
+from mooring.api.texts import Flag, ImageReference, ResourceName, Share, SnapshotId
 
 _TARGETS: Mapping[OperationType, tuple[bool, tuple[str, ...]]] = {
     OperationType.STOP: (False, ()),
@@ -63,6 +63,11 @@ class OdooOperationSpec(OperationSpec, RuledModel):
         description="ReleaseHold: whether mail, messages, mailings and queue jobs that wait since before the data went back "
         "are cancelled first. Left out: they are sent.",
     )
+    read_data: Share | None = Field(
+        default=None,
+        description="Verify: share of the backup's content that is read and compared, in percent. Left out: only what is there "
+        "and how large it is.",
+    )
     maintenance: MaintenanceTime = Field(
         default=MaintenanceTime.NOW,
         description="`now`, or `window`: when the instance's next maintenance window opens.",
@@ -77,6 +82,8 @@ class OdooOperationSpec(OperationSpec, RuledModel):
             return
         if "cancel_older" in given and kind is not OperationType.RELEASE_HOLD:
             yield Broken(f"{kind} has no cancelOlder; leave it out", field="cancel_older")
+        if "read_data" in given and kind is not OperationType.VERIFY:
+            yield Broken(f"{kind} has no readData; leave it out", field="read_data")
         needed, names = _TARGETS[kind]
         if "to" not in given:
             if needed:

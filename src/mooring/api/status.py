@@ -77,6 +77,19 @@ class LastBackup(Model):
     last_good: Timestamp | None = Field(default=None, description="When the last complete one ended.")
 
 
+class LastVerify(Model):
+    """The newest verification of a backup."""
+
+    time: Timestamp = described("When it ended.")
+    result: str = described("Sound, Damaged, or Failed where it could not be carried out.")
+    scope: str = described("How deep it looked: Structure, Data (its content was read) or Restore (a drill).")
+    snapshot: str | None = Field(default=None, description="The snapshot's identity; none where none was found.")
+    recovery_seconds: int | None = Field(
+        default=None, description="How long the restore of a drill took: the recovery time to expect."
+    )
+    message: str | None = Field(default=None, description="What was wrong.")
+
+
 class PreviousRelease(Model):
     """What a rollback returns to."""
 
@@ -84,6 +97,11 @@ class PreviousRelease(Model):
     digest: str = described("The digest or image identity.")
     version: str | None = Field(default=None, description="Odoo's series.")
     operation: str = described("The operation whose safety copies hold its data.")
+    until: Timestamp | None = Field(
+        default=None,
+        description="When the pair goes that a restore or refresh replaced. None for the copies of an upgrade: they stay "
+        "until the next one.",
+    )
 
 
 class CurrentOperation(Model):
@@ -113,6 +131,7 @@ class InstanceStatus(CommonStatus):
     ready_replicas: int | None = Field(default=None, description="Web replicas that answer.")
     database: DatabaseStatus | None = Field(default=None, description="The database in use.")
     last_backup: LastBackup | None = Field(default=None, description="The newest backup.")
+    last_verify: LastVerify | None = Field(default=None, description="The newest verification of a backup.")
     operation: CurrentOperation | None = Field(default=None, description="The operation in progress.")
     previous: PreviousRelease | None = Field(default=None, description="What a rollback returns to.")
     selector: str | None = Field(

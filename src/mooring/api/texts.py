@@ -273,5 +273,6 @@ SnapshotId = Annotated[
 
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+Share = Annotated[int, Field(strict=True, ge=0, le=100)]
 Replicas = Annotated[int, Field(strict=True, ge=0, le=100)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]

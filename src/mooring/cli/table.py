@@ -29,6 +29,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("backup", "Back an instance up into its repository, while it runs."),
             ("restore", "Bring a snapshot of an instance back."),
             ("snapshots", "List the snapshots of an instance."),
+            ("verify", "Verify that an instance's backup can be restored."),
             ("repository", "Make, list, check and prune a backup repository."),
             ("release-hold", "Let cron run again after data went back in time."),
         ),

@@ -9,12 +9,13 @@ from datetime import timedelta
 from mooring.control import operations as ops
 from mooring.control.events import Event
 from mooring.control.repositories import find_repository
-from mooring.control.schedules import first_seen, look_at_schedule, note_begun
+from mooring.control.schedules import first_seen, look_at_schedules, next_expiry, note_begun
 from mooring.control.services import Services
 from mooring.control.sources import find_source
 from mooring.control.subjects import ensure_admin_password
 from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
-from mooring.domain.instance.data_outcome import not_begun
+from mooring.domain.instance.data_outcome import not_begun, not_verified
+from mooring.domain.instance.kept import next_to_go
 from mooring.domain.instance.outcome import finish
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.snapshot import rfc3339, wanted_replicas
@@ -41,7 +42,7 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
     seen_first = first_seen(services, work)
     if seen_first is not None:
         await save_ledger(services, work, seen_first)
-    scheduled = look_at_schedule(services, work)
+    scheduled = next((one.job for one in look_at_schedules(services, work) if one.due.now), None)
     known = work.subject is not None and work.access is not None and work.access.ready
     choice = decide_next(
         ledger=work.ledger,
@@ -59,7 +60,8 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         intact=intact,
         deletable=asked or _backed_off(services, work, OperationType.DELETE),
         copies=work.spec.staging_of is not None,
-        backup_due=scheduled.spec if scheduled is not None and scheduled.due.now else None,
+        scheduled=scheduled,
+        expired=_expired(services, work) if asked or _backed_off(services, work, OperationType.EXPIRE) else "",
     )
     match choice:
         case Begin(waiting):
@@ -70,8 +72,8 @@ async def begin(services: Services, work: Work, seen: Observed, *, asked: bool, 
         case Create(kind, spec):
             if kind is OperationType.DELETE:
                 spec = {"purge": work.purging}
-            if kind is OperationType.BACKUP:
-                await save_ledger(services, work, note_begun(services, work.ledger))
+            if choice is scheduled:
+                await save_ledger(services, work, note_begun(services, work.ledger, kind))
             operation = await ops.create_operation(services, work.doc.ref, kind, spec)
             await _accept(services, work, operation, seen)
         case None:
@@ -142,6 +144,8 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         ledger = finish(work.ledger, accepted, failed, (), generation=work.doc.generation)
         if SCHEDULED in operation.doc.spec.get("tags", ()):
             ledger = not_begun(ledger, rfc3339(services.clock.now()))
+        if operation.type is OperationType.VERIFY:
+            ledger = not_verified(ledger, rfc3339(services.clock.now()), operation.doc.spec, error)
         await save_ledger(services, work, ledger)
         await ops.end(services, operation, "Failed", error=error.to_json())
         return
@@ -160,6 +164,12 @@ async def _repository(services: Services, work: Work, operation: ops.Operation) 
         return None
     name = asked.get("repository") or asked.get("source", {}).get("repository") or work.spec.backup.repository
     return await find_repository(services, work.doc.ref.namespace, name) if name else None
+
+
+def _expired(services: Services, work: Work) -> str:
+    """The operation whose replaced pair was kept long enough, where somebody here may drop it; empty for none."""
+    at, first = next_expiry(work), next_to_go(work.ledger.kept)
+    return first.operation if first is not None and at is not None and at <= services.clock.now() else ""
 
 
 def _backed_off(services: Services, work: Work, kind: OperationType) -> bool:

@@ -13,7 +13,7 @@ from mooring.control.errors import OperationFailed, OperationStuck
 from mooring.control.events import Event
 from mooring.control.notify import queue_notification
 from mooring.control.outcomes import OUTCOME, dump_outcome
-from mooring.control.schedules import look_at_schedule
+from mooring.control.schedules import look_at_schedules, next_expiry
 from mooring.control.services import Services, update_status
 from mooring.control.work import Work, trouble_of
 from mooring.domain.instance.backups import decide_backup_health, render_last_backup
@@ -22,6 +22,7 @@ from mooring.domain.instance.desired import WEB
 from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.snapshot import decide_warnings
 from mooring.domain.instance.status import describe_database, render_previous, render_resolved
+from mooring.domain.instance.verified import render_last_verify
 from mooring.domain.lifecycle import Snapshot, State, is_settled
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import RESTARTS_THAT_FAIL
@@ -91,7 +92,7 @@ async def conclude(
             up_to_date=_up_to_date(work) and work.problem is None,
             before=Before(status.get("conditions", ()), work.doc.generation, now),
             trouble=_trouble(work),
-            backup=decide_backup_health(work.spec.backup, work.ledger.backups, now=now),
+            backup=decide_backup_health(work.spec.backup, work.ledger.backups, now=now, checked=work.ledger.verified),
         )
         if phase != before and work.spec.webhook is not None:
             value["notifications"] = queue_notification(
@@ -175,8 +176,8 @@ def _later(services: Services, work: Work) -> float | None:
     """Seconds until something waits no longer: an operation, a schedule, or a notification to send again."""
     now = services.clock.now()
     times = [datetime.fromisoformat(one.doc.spec["scheduledTime"]) for one in work.waiting if not one.due(now)]
-    scheduled = look_at_schedule(services, work)
-    times += [scheduled.due.next] if scheduled is not None else []
+    times += [one.due.next for one in look_at_schedules(services, work)]
+    times += [at for at in (next_expiry(work),) if at is not None and at > now]
     times += [datetime.fromisoformat(one["notBefore"]) for one in work.doc.status.get("notifications", ())[:1]]
     return max(0.1, (min(times) - now).total_seconds()) if times else None
 
@@ -254,8 +255,9 @@ def _status(services: Services, work: Work, seen: Observed, status: Mapping[str,
         "warnings": decide_warnings(work.spec, work.ledger, seen) or None,
         "problem": work.problem.to_json() if work.problem else None,
         "operation": _operation_status(work),
-        "previous": render_previous(work.ledger),
+        "previous": render_previous(work.ledger, work.spec.backup.keep_previous.timedelta),
         "lastBackup": render_last_backup(work.ledger.backups),
+        "lastVerify": render_last_verify(work.ledger.verified),
         "selector": services.target.selector(work.doc.ref, role=WEB),
     }
     if work.subject is not None:

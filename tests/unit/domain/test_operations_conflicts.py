@@ -27,27 +27,28 @@ LETTERS = {"=": Verdict.PARALLEL, "q": Verdict.QUEUE, "X": Verdict.REFUSE}
 # fmt: off
 ORDER = (
     T.PROVISION, T.INIT, T.UPGRADE, T.BACKUP, T.RESTORE, T.REFRESH, T.MIGRATE, T.STOP, T.START, T.RESTART,
-    T.ROLLBACK, T.PROMOTE, T.RELEASE_HOLD, T.VERIFY, T.NEUTRALIZE, T.DEPLOY, T.DELETE,
+    T.ROLLBACK, T.PROMOTE, T.RELEASE_HOLD, T.VERIFY, T.NEUTRALIZE, T.DEPLOY, T.EXPIRE, T.DELETE,
 )
 EXPECTED = """
-            Pr In Up Ba Rs Rf Mi Sp St Rt Rb Pm Rh Ve Ne Dp De
-Provision   q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-Init        X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
-Upgrade     q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-Backup      q  q  q  X  q  q  q  =  =  =  q  q  q  =  q  q  q
-Restore     X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
-Refresh     X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
-Migrate     X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
-Stop        q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-Start       q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-Restart     q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-Rollback    X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
-Promote     q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-ReleaseHold q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-Verify      q  q  q  =  q  q  q  =  =  =  q  q  q  X  q  q  q
-Neutralize  X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  q
-Deploy      q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
-Delete      X  X  X  X  X  X  X  X  X  X  X  X  X  X  X  X  X
+            Pr In Up Ba Rs Rf Mi Sp St Rt Rb Pm Rh Ve Ne Dp Ex De
+Provision   q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+Init        X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  X  q
+Upgrade     q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+Backup      q  q  q  X  q  q  q  =  =  =  q  q  q  =  q  q  =  q
+Restore     X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  X  q
+Refresh     X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  X  q
+Migrate     X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  X  q
+Stop        q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+Start       q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+Restart     q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+Rollback    X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  X  q
+Promote     q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+ReleaseHold q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+Verify      q  q  q  =  q  q  q  =  =  =  q  q  q  X  q  q  =  q
+Neutralize  X  X  q  X  X  X  X  q  q  q  X  q  q  X  X  q  X  q
+Deploy      q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q  q
+Expire      q  q  q  =  q  q  q  =  =  =  q  q  q  =  q  q  X  q
+Delete      X  X  X  X  X  X  X  X  X  X  X  X  X  X  X  X  X  X
 """
 # fmt: on
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from mooring.api.instance_data import BackupSpec
 from mooring.domain.instance.ledger import Backups
+from mooring.domain.instance.verified import DAMAGED, Verified
+from mooring.domain.instance.verified import FAILED as VERIFY_FAILED
 from mooring.domain.schedule import decide_due, is_overdue
 
 COMPLETE = "Complete"
@@ -25,10 +27,14 @@ def render_last_backup(backups: Backups) -> Mapping[str, Any] | None:
     return {key: item for key, item in value.items() if item}
 
 
-def decide_backup_health(spec: BackupSpec, backups: Backups, *, now: datetime) -> Health:
+def decide_backup_health(spec: BackupSpec, backups: Backups, *, now: datetime, checked: Verified | None = None) -> Health:
     """The condition `BackupHealthy`: (status, reason, message).
 
-    Without a schedule only the last result counts. With one, the last good backup may be twice the interval old.
+    Without a schedule only the last result counts. With one, the last good backup may be twice the interval old. What the
+    last verification found wrong counts until one finds nothing.
+
+    Args:
+        checked: the last verification.
     """
     if spec.repository is None and not backups.ended:
         return NO_BACKUP
@@ -41,6 +47,10 @@ def decide_backup_health(spec: BackupSpec, backups: Backups, *, now: datetime) -
         if is_overdue(good, since=since, interval=interval, now=now):
             last = f"was at {backups.good}" if backups.good else "has not been yet"
             return False, "BackupOverdue", f"The last good backup {last}, and the schedule is {spec.schedule}."
+    if checked is not None and checked.result == DAMAGED:
+        return False, "BackupDamaged", f"The verification that ended at {checked.ended} found damage: {checked.message}"
+    if checked is not None and checked.result == VERIFY_FAILED:
+        return False, "VerifyFailed", f"The verification that ended at {checked.ended} failed: {checked.message}"
     if not backups.ended:
         return None, "NoBackupYet", "No backup has been taken yet."
     if backups.result != COMPLETE:

@@ -8,14 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from mooring.domain.instance.backups import COMPLETE, FAILED
+from mooring.domain.instance.kept import forget_kept, keep_also
 from mooring.domain.instance.ledger import Ledger, Previous
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.subject import PinnedRelease
+from mooring.domain.instance.verified import verified
 from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.restore import BUILD
+from mooring.errors import MooringError
 
 
 def backed_up(ledger: Ledger, log: Sequence[StepRecord], *, succeeded: bool) -> Ledger:
@@ -35,6 +38,12 @@ def backed_up(ledger: Ledger, log: Sequence[StepRecord], *, succeeded: bool) -> 
 def not_begun(ledger: Ledger, at: str) -> Ledger:
     """The ledger after a backup that the schedule asked for could not even begin, as without its repository."""
     return replace(ledger, backups=replace(ledger.backups, ended=at, result=FAILED))
+
+
+def not_verified(ledger: Ledger, at: str, spec: Mapping[str, Any], error: MooringError) -> Ledger:
+    """The ledger after a verification that could not even begin."""
+    last = verified(ledger.verified, (), at=at, spec=spec, succeeded=False, error=error.to_json())
+    return replace(ledger, verified=last)
 
 
 def let_in(ledger: Ledger, accepted: Accepted, *, at: str) -> Ledger:
@@ -57,7 +66,10 @@ def let_in(ledger: Ledger, accepted: Accepted, *, at: str) -> Ledger:
     if ledger.previous is not None and ledger.previous.operation == accepted.id:
         previous = ledger.previous
     since = at if held else ""
-    return replace(ledger, initialized=True, runs=digest, previous=previous, cron_held=held, cron_held_since=since)
+    kept = keep_also(ledger.kept, accepted.id, at) if accepted.initialized else ledger.kept
+    return replace(
+        ledger, initialized=True, runs=digest, previous=previous, cron_held=held, cron_held_since=since, kept=kept
+    )
 
 
 def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease, *, at: str) -> Ledger:
@@ -79,7 +91,16 @@ def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease, *, at: str) 
         elif not ledger.cron_held:
             held = "its data went back to before the restore"
         since = at if held else ""
-    return replace(ledger, runs=to.release.digest, previous=None, cron_held=held, cron_held_since=since)
+    # Returning to an upgrade's copies leaves the pair under the upgrade's name.
+    aside = previous.operation if previous.kind is OperationType.UPGRADE else accepted.id
+    kept = keep_also(forget_kept(ledger.kept, previous.operation), aside, at)
+    return replace(ledger, runs=to.release.digest, previous=None, cron_held=held, cron_held_since=since, kept=kept)
+
+
+def not_to_return(ledger: Ledger, replaced_by: str) -> Ledger:
+    """The ledger when the pair that `replaced_by` replaced is about to go: nobody returns to half of it."""
+    previous = ledger.previous
+    return ledger if previous is None or previous.operation != replaced_by else replace(ledger, previous=None)
 
 
 def restored_from(log: Sequence[StepRecord]) -> str | None:

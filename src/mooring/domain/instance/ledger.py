@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from mooring.domain.instance.kept import Kept
 from mooring.domain.instance.subject import PinnedRelease, dump_release, load_release
+from mooring.domain.instance.verified import Verified
 from mooring.domain.lifecycle import State
 from mooring.domain.operations.plan import OperationType
 
@@ -77,6 +79,8 @@ class Ledger:
         retries: operation type → number of attempts since the last success, for back-off.
         previous: what a rollback returns to.
         backups: what is remembered of its backups.
+        verified: what is remembered of the last verification of one.
+        kept: the pairs of database and filestore that were replaced and are still there.
         cron_held: why cron stays away until a person releases it; empty where it does not.
         cron_held_since: when its data went back in time, RFC 3339; what waits since before may have been sent already.
         done: ids of the operations that ran, newest last, at most 100: a record that comes again runs nothing.
@@ -97,6 +101,8 @@ class Ledger:
     retries: Mapping[str, int] = field(default_factory=dict)
     previous: Previous | None = None
     backups: Backups = Backups()
+    verified: Verified = Verified()
+    kept: tuple[Kept, ...] = ()
     cron_held: str = ""
     cron_held_since: str = ""
     done: tuple[str, ...] = ()
@@ -133,6 +139,8 @@ def dump_ledger(ledger: Ledger) -> dict[str, Any]:
     value["retries"] = dict(ledger.retries)
     value["done"] = list(ledger.done)
     value["backups"] = asdict(ledger.backups)
+    value["verified"] = asdict(ledger.verified)
+    value["kept"] = [asdict(one) for one in ledger.kept]
     value["previous"] = asdict(ledger.previous) if ledger.previous else None
     return value
 
@@ -148,6 +156,9 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
     given["done"] = tuple(given.get("done", ()))
     known = {item.name for item in fields(Backups)}
     given["backups"] = Backups(**{key: item for key, item in given.get("backups", {}).items() if key in known})
+    known = {item.name for item in fields(Verified)}
+    given["verified"] = Verified(**{key: item for key, item in given.get("verified", {}).items() if key in known})
+    given["kept"] = tuple(Kept(one["operation"], one["since"]) for one in given.get("kept", ()))
     previous = given.get("previous")
     given["previous"] = (
         Previous(

@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mooring.domain.instance.data_outcome import backed_up, let_in, returned
+from mooring.domain.instance.data_outcome import backed_up, let_in, not_to_return, returned
+from mooring.domain.instance.kept import forget_kept
 from mooring.domain.instance.ledger import Ledger, Previous
+from mooring.domain.instance.snapshot import rfc3339
+from mooring.domain.instance.verified import verified
 from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.expire import FORGET
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
@@ -44,6 +48,8 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str, *, at: str, log: Se
             return let_in(ledger, accepted, at=at)
         case OperationType.RELEASE_HOLD, name if name == MARK:
             return replace(ledger, cron_held="", cron_held_since="")
+        case OperationType.EXPIRE, name if name == FORGET:
+            return not_to_return(ledger, str(accepted.spec["replacedBy"]))
         case OperationType.STOP, name if name == MARK:
             return replace(ledger, stopped=True)
         case OperationType.START, name if name == MARK:
@@ -74,6 +80,16 @@ def finish(
     generation = accepted.generation or generation
     if accepted.type is OperationType.BACKUP:
         ledger = backed_up(ledger, log, succeeded=outcome.outcome == "succeeded")
+    if accepted.type is OperationType.VERIFY and log and outcome.outcome != "cancelled":
+        last = verified(
+            ledger.verified,
+            log,
+            at=rfc3339(log[-1].at),
+            spec=accepted.spec,
+            succeeded=outcome.outcome == "succeeded",
+            error=outcome.error,
+        )
+        ledger = replace(ledger, verified=last)
     if outcome.outcome != "succeeded":
         tries = {**ledger.retries, kind: ledger.retries.get(kind, 0) + 1}
         ledger = replace(ledger, retries=tries, previous=_previous(ledger, accepted, log))
@@ -85,6 +101,8 @@ def finish(
         case OperationType.INIT if accepted.subject is not None:
             ran = replace(ledger, initialized=True, runs=accepted.subject.release.release.digest)
             return ran.unlatch("Init")
+        case OperationType.EXPIRE:
+            return replace(ledger, kept=forget_kept(ledger.kept, str(accepted.spec["replacedBy"])))
         case OperationType.UPGRADE:
             return ledger.unlatch("Upgrade").unlatch("Rollback")
         case OperationType.ROLLBACK:

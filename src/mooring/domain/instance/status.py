@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.instance.conf import decide_instance_sizing
+from mooring.domain.instance.kept import until
 from mooring.domain.instance.ledger import Ledger
+from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.subject import Subject
 from mooring.domain.odoo.options import looks_secret
 from mooring.domain.operations.journal import StepRecord
@@ -64,11 +67,18 @@ def describe_database(subject: Subject) -> dict[str, Any]:
     return {"server": server.ref.name if server.ref else server.host, "name": subject.database}
 
 
-def render_previous(ledger: Ledger) -> dict[str, Any] | None:
-    """What a rollback returns to: {image, digest, version, operation}; None where there is nothing."""
+def render_previous(ledger: Ledger, keep: timedelta) -> dict[str, Any] | None:
+    """What a rollback returns to: {image, digest, version, operation, until}; None where there is nothing.
+
+    Args:
+        keep: how long a replaced pair stays; the copies of an upgrade stay until the next one.
+    """
     if ledger.previous is None:
         return None
     value = {"digest": ledger.previous.digest, "operation": ledger.previous.operation}
+    pair = next((one for one in ledger.kept if one.operation == ledger.previous.operation), None)
+    if pair is not None:
+        value["until"] = rfc3339(until(pair, keep))
     known = ledger.release(ledger.previous.digest)
     if known is not None:
         value |= {"image": known.release.source, "version": known.facts.series}

@@ -14,6 +14,7 @@ from mooring.domain.instance.subject import PinnedRelease, Subject
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.backup import BEFORE_UPGRADE, SCHEDULED, plan_backup
 from mooring.domain.operations.errors import RepositoryNotNamed
+from mooring.domain.operations.expire import plan_expire
 from mooring.domain.operations.init import plan_init
 from mooring.domain.operations.plan import OperationType, Plan
 from mooring.domain.operations.provision import plan_provision
@@ -29,6 +30,7 @@ from mooring.domain.operations.running import (
     plan_stop,
 )
 from mooring.domain.operations.upgrade import plan_upgrade
+from mooring.domain.operations.verify import plan_verify
 from mooring.domain.templates.recipe import read_init_words
 from mooring.domain.work.live_copy_errors import NotStaging, SourceNotNamed, SourceOutOfReach
 
@@ -173,6 +175,26 @@ def _backup(accepted: Accepted) -> Plan:
     )
 
 
+def _verify(accepted: Accepted) -> Plan:
+    return plan_verify(
+        accepted.ref,
+        _subject(accepted),
+        _repository(accepted),
+        snapshot=str((accepted.spec.get("to") or {}).get("snapshot") or "latest"),
+        read_percent=int(accepted.spec.get("readData") or 0),
+    )
+
+
+def _expire(accepted: Accepted) -> Plan:
+    return plan_expire(
+        accepted.ref,
+        accepted.id,
+        _subject(accepted),
+        replaced_by=str(accepted.spec["replacedBy"]),
+        admin_user=accepted.admin_user,
+    )
+
+
 def _restore(accepted: Accepted) -> Plan:
     if "instance" in accepted.spec["source"]:
         return _copy(accepted)
@@ -278,6 +300,8 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.RESTART: lambda accepted: plan_restart(accepted.replicas),
     OperationType.RELEASE_HOLD: _release_hold,
     OperationType.BACKUP: _backup,
+    OperationType.VERIFY: _verify,
+    OperationType.EXPIRE: _expire,
     OperationType.RESTORE: _restore,
     OperationType.REFRESH: _refresh,
     OperationType.ROLLBACK: _rollback,

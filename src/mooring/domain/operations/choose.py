@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +22,11 @@ NEEDS_DATA = frozenset(
         OperationType.ROLLBACK,
         OperationType.BACKUP,
         OperationType.RELEASE_HOLD,
+        OperationType.VERIFY,
     }
 )
 # A task that mounts a volume makes it where it is missing: what was lost would look like an empty filestore.
-NEEDS_WHOLE_DATA = NEEDS_DATA - {OperationType.STOP} | {OperationType.INIT}
+NEEDS_WHOLE_DATA = NEEDS_DATA - {OperationType.STOP, OperationType.VERIFY} | {OperationType.INIT}
 # They need no data that is there, only the place for it.
 GIVES_DATA = frozenset({OperationType.RESTORE, OperationType.REFRESH})
 HOLDS_UPGRADE_BACK = (OperationType.UPGRADE, OperationType.ROLLBACK)
@@ -78,7 +79,12 @@ def decide_refusal(
     if asked.type in NEEDS_DATA and not ledger.initialized and not running:
         return Refuse(asked, "NotInitialized", f"{asked.type} needs a database that Odoo has initialized.")
     if asked.type is OperationType.ROLLBACK and ledger.previous is None:
-        return Refuse(asked, "NothingToReturnTo", "There is no earlier release with its data to return to.")
+        return Refuse(
+            asked,
+            "NothingToReturnTo",
+            "There is no earlier release or data to return to. What a restore replaced is there for as long as "
+            "spec.backup.keepPrevious says.",
+        )
     if asked.type is OperationType.RELEASE_HOLD and not ledger.cron_held:
         return Refuse(asked, "NothingHeld", "Cron is not held back: there is nothing to release.")
     if asked.type is OperationType.INIT and ledger.initialized:
@@ -114,7 +120,8 @@ def decide_next(
     intact: bool = True,
     deletable: bool = True,
     copies: bool = False,
-    backup_due: Mapping[str, Any] | None = None,
+    scheduled: Create | None = None,
+    expired: str = "",
 ) -> Choice:
     """The next operation, if one is to begin now.
 
@@ -134,7 +141,8 @@ def decide_next(
         intact: the volumes that the instance had are there.
         deletable: a deletion that failed may be tried again.
         copies: its first data is another instance's, and no empty Odoo's.
-        backup_due: spec of the backup that the schedule asks for now.
+        scheduled: what a schedule asks for now.
+        expired: id of the operation whose replaced pair was kept long enough; empty where there is none.
     """
     deleting = output.operation == OperationType.DELETE
     if stuck and not deleting:
@@ -169,8 +177,10 @@ def decide_next(
     latched = is_held_back(ledger, generation)
     if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
         return Create(OperationType.UPGRADE)
-    if backup_due is not None and ledger.initialized and provisionable:
-        return Create(OperationType.BACKUP, dict(backup_due))
+    if scheduled is not None and ledger.initialized and provisionable:
+        return scheduled
+    if expired and provisionable:
+        return Create(OperationType.EXPIRE, {"replacedBy": expired})
     return None
 
 

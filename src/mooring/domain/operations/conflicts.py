@@ -21,7 +21,8 @@ class Verdict(Enum):
 
 
 _T = OperationType
-READS = frozenset({_T.BACKUP, _T.VERIFY})
+# They leave what is current alone: users, and whoever looks at them, need not know.
+READS = frozenset({_T.BACKUP, _T.VERIFY, _T.EXPIRE})
 REPLACES_DATA = frozenset({_T.PROVISION, _T.INIT, _T.RESTORE, _T.REFRESH, _T.MIGRATE, _T.NEUTRALIZE, _T.ROLLBACK})
 CHANGES_CODE = frozenset({_T.UPGRADE, _T.DEPLOY})
 RUNS = frozenset({_T.STOP, _T.START, _T.RESTART})
@@ -32,7 +33,8 @@ def verdict(running: OperationType, asked: OperationType) -> Verdict:
     """What happens with `asked` while `running` runs.
 
     - Nothing starts beside or behind a deletion; a deletion waits for what runs.
-    - Two reads run side by side: a backup never stops anything.
+    - Two reads run side by side: a backup never stops anything. What removes an old pair only waits for others, and nothing
+      that may return to a pair begins beside it.
     - While data is replaced, reading it or replacing it again is refused: its result would be a surprise. Making the place
       for it replaces none: what is asked for together with a new instance comes after.
     - Everything else waits its turn.

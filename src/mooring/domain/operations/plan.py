@@ -39,6 +39,7 @@ class OperationType(StrEnum):
     VERIFY = "Verify"
     NEUTRALIZE = "Neutralize"
     DEPLOY = "Deploy"
+    EXPIRE = "Expire"
     DELETE = "Delete"
 
 
@@ -59,6 +60,7 @@ PHASES: dict[OperationType, str] = {
     OperationType.VERIFY: "Verifying",
     OperationType.NEUTRALIZE: "Neutralizing",
     OperationType.DEPLOY: "Deploying",
+    OperationType.EXPIRE: "Expiring",
     OperationType.DELETE: "Deleting",
 }
 
