@@ -120,7 +120,7 @@ class BackupDestination(Model):
     )
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
-        description="Secret with the keys `accessKeyId` and `secretAccessKey`. Left out: the machine's own identity.",
+        description="Secret with the keys `accessKeyId` and `secretAccessKey`. Left out: requests are not signed.",
     )
 
 
@@ -183,8 +183,8 @@ class RestoreSource(RuledModel):
     )
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
-        description="With url: Secret with the keys `accessKeyId` and `secretAccessKey`. Left out: the machine's own "
-        "identity.",
+        description="With url: Secret with the keys `accessKeyId` and `secretAccessKey`. Left out: requests are not "
+        "signed.",
     )
     odoo: OdooServerSource | None = Field(default=None, description="An Odoo that runs elsewhere.")
 

@@ -44,7 +44,9 @@ class BackupRepositorySpec(RuledModel):
     )
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
-        description="Secret with the keys `accessKeyId` and `secretAccessKey`. Left out: the machine's own identity.",
+        description="Secret with the keys `accessKeyId` and `secretAccessKey` (Azure: the account and its key), for `gs://` "
+        "`serviceAccountKey` (JSON). Left out: requests are not signed, as for a store that asks for no keys; the machine's "
+        "own identity is not used.",
     )
     encryption: Encryption | None = Field(
         default=None, description="Encrypts snapshots before they leave the machine. Left out: they are not encrypted."

@@ -125,6 +125,14 @@ class NoServiceManager(FailedError):
     )
 
 
+class KeysMissing(UsageError):
+    """A store needs keys that no Secret holds, and nobody is there to type them."""
+
+    code = "MOOR-732"
+    reason = "KeysMissing"
+    default_resolution = "Set them by `mooring secret set`, or run the command on a terminal and type them."
+
+
 def exit_code(error: MooringError) -> int:
     """What the process exits with: of several errors the common code, else 1."""
     if isinstance(error, SeveralErrors):

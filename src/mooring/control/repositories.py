@@ -20,6 +20,12 @@ from mooring.domain.work.repository_work import InstanceRule, KeepRule
 
 KIND = "BackupRepository"
 CREDENTIALS = ("accessKeyId", "secretAccessKey")
+SERVICE_ACCOUNT = ("serviceAccountKey",)
+
+
+def credential_keys(url: str) -> tuple[str, ...]:
+    """Keys of the Secret that a store's credentials are in: Google's has one of its own."""
+    return SERVICE_ACCOUNT if url.startswith("gs://") else CREDENTIALS
 
 
 async def find_repository(services: Services, namespace: str, name: str) -> RepositoryAccess:
@@ -41,8 +47,22 @@ async def find_repository(services: Services, namespace: str, name: str) -> Repo
             if others:
                 raise NamespaceNotAllowed(f"{others[0].ref} does not serve the namespace {namespace}.")
             raise UnknownRepository(f"There is no BackupRepository {name} in the namespace {namespace}.")
-    spec = BackupRepositorySpec.model_validate(found.spec)
-    home = found.ref.namespace
+    return await describe_repository(services, found.ref, found.id, BackupRepositorySpec.model_validate(found.spec))
+
+
+async def describe_repository(
+    services: Services, ref: Ref, doc_id: str, spec: BackupRepositorySpec
+) -> RepositoryAccess:
+    """The repository of this spec, whether a record of it is written or not.
+
+    Args:
+        ref: its name; secrets are of its namespace.
+        doc_id: of its record.
+
+    Raises:
+        MissingSecret, EmptySecret: a secret that it names is not there.
+    """
+    home = ref.namespace
 
     async def chosen(given: SecretKeyRef | None) -> SecretKey | None:
         if given is None:
@@ -53,11 +73,11 @@ async def find_repository(services: Services, namespace: str, name: str) -> Repo
 
     credentials: tuple[SecretKey, ...] = ()
     if spec.credentials_secret_ref is not None:
-        ref = secret_ref(home, spec.credentials_secret_ref)
-        credentials = tuple([await _slot(services, ref, key) for key in CREDENTIALS])
+        secret = secret_ref(home, spec.credentials_secret_ref)
+        credentials = tuple([await _slot(services, secret, key) for key in credential_keys(spec.url)])
     return RepositoryAccess(
-        ref=found.ref,
-        identity=Identity(services.installation, found.id),
+        ref=ref,
+        identity=Identity(services.installation, doc_id),
         url=spec.url,
         client=services.installation,
         endpoint=spec.endpoint,

@@ -22,16 +22,19 @@ from mooring.domain.work.codec import Document
 
 
 async def run_repository_task(
-    services: Services, access: RepositoryAccess, document: Document, *, timeout_s: float
+    services: Services, access: RepositoryAccess, document: Document, *, timeout_s: float, cache: bool = True
 ) -> Mapping[str, Any]:
     """The result of the task that `document` describes.
+
+    Args:
+        cache: with the repository's cache; not for one that has no record yet.
 
     Raises:
         RepositoryTaskFailed: it ended with an error; carries the task's own words.
         TimeoutExceeded: it took longer than `timeout_s` seconds; it was ended.
     """
     name = child(access.ref, f"{document.TASK}-{new_id()[:6]}")
-    task = repository_task(access, name, document, deadline=timedelta(seconds=timeout_s))
+    task = repository_task(access, name, document, deadline=timedelta(seconds=timeout_s), cache=cache)
     try:
         return _result(document, await run_once(services, task, about=access.ref, timeout_s=timeout_s))
     finally:

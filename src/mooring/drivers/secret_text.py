@@ -25,6 +25,7 @@ MULTILINE_KEYS = frozenset(
         "ssh-publickey",
         "identity",
         "known_hosts",
+        "serviceAccountKey",
         PULL_KEY,
     }
 )

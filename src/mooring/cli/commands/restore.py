@@ -18,14 +18,45 @@ if TYPE_CHECKING:
 @declare(
     "restore",
     short="Bring a snapshot of an instance back.",
-    examples=("mooring restore shop", "mooring restore shop --snapshot 5f2c90aa --yes"),
+    examples=(
+        "mooring restore shop",
+        "mooring restore shop --snapshot 5f2c90aa --yes",
+        "mooring restore --repository s3://shop-backups/odoo --instance shop",
+    ),
 )
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--instance", metavar="NAME", help="The same as the argument NAME.")
 @click.option("--snapshot", default="latest", metavar="ID", help="Which one (default: the newest).")
-@click.option("--repository", metavar="NAME", help="BackupRepository to read instead of the instance's own.")
+@click.option(
+    "--repository",
+    metavar="NAME|URL",
+    help="BackupRepository to read instead of the instance's own, or its address (s3://…, file:///…) where none is applied.",
+)
+@click.option(
+    "--endpoint", metavar="URL", help="With an address: of the store's S3 interface, where it is not the provider's."
+)
+@click.option("--region", metavar="NAME", help="With an address: the store's region (default: auto).")
+@click.option(
+    "--secret",
+    metavar="NAME",
+    help="With an address: Secret with the keys accessKeyId, secretAccessKey, passphrase (default: one that is made; "
+    "what it lacks is asked for).",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait/--no-wait", default=True, help="Wait for its end (default), or only ask for it.")
-def command(options: Options, name: str, *, snapshot: str, repository: str | None, yes: bool, wait: bool) -> int:
+def command(
+    options: Options,
+    name: str | None,
+    *,
+    instance: str | None,
+    snapshot: str,
+    repository: str | None,
+    endpoint: str | None,
+    region: str | None,
+    secret: str | None,
+    yes: bool,
+    wait: bool,
+) -> int:
     """Bring a snapshot back in place of the present data of the instance NAME.
 
     It is built beside the present data, checked and tried while users work on, and then takes its place. What it replaced
@@ -33,23 +64,32 @@ def command(options: Options, name: str, *, snapshot: str, repository: str | Non
     of the time between would be sent again.
 
     An instance that is not there, on an empty machine, is brought back with its manifest from the repository that
-    --repository names: apply that BackupRepository first.
+    --repository names: a BackupRepository that is applied, or its address. Keys and passphrase of an address are read from a
+    Secret, or asked for on a terminal and kept as one.
     """
     from mooring.cli.context import run
-    from mooring.cli.errors import NotConfirmed
+    from mooring.cli.errors import BadRequest, NotConfirmed
+    from mooring.cli.from_nothing import Place, bring_back, find_place, is_address
     from mooring.cli.names import find_instance, instance_of
     from mooring.cli.verbs import ask_for
     from mooring.domain.instance.ledger import load_ledger
 
-    source: dict[str, Any] = {"snapshot": snapshot}
-    if repository is not None:
-        source["repository"] = repository
+    given = {one for one in (name, instance) if one is not None}
+    if len(given) != 1:
+        raise BadRequest("Name one instance: `mooring restore NAME`, or --instance NAME.")
+    (which_one,) = given
+    address = repository is not None and is_address(repository)
+    if not address and (endpoint, region, secret) != (None, None, None):
+        raise BadRequest("--endpoint, --region and --secret belong to an address as --repository.")
 
     async def work(app: App) -> None:
-        if repository is not None and await app.documents.get(instance_of(options, name)) is None:
-            await _bring_back(app, name, repository, snapshot, yes=yes, wait=wait)
+        place: Place | None = None
+        if repository is not None:
+            place = await find_place(app, repository, endpoint=endpoint, region=region, secret=secret)
+        if place is not None and await app.documents.get(instance_of(options, which_one)) is None:
+            await bring_back(app, which_one, place, snapshot, yes=yes, wait=wait)
             return
-        doc = await find_instance(app, name)
+        doc = await find_instance(app, which_one)
         if load_ledger(doc.status.get("ledger")).initialized:
             which = "the newest snapshot" if snapshot == "latest" else f"the snapshot {snapshot}"
             app.progress.line(
@@ -57,55 +97,11 @@ def command(options: Options, name: str, *, snapshot: str, repository: str | Non
             )
             if not yes and not (sys.stdin.isatty() and click.confirm("Go on?", err=True)):
                 raise NotConfirmed(f"{doc.ref.name} was not restored.")
-        await ask_for(app, doc.ref, "OdooRestoreJob", {"source": source}, verb="restore", wait=wait)
+        source: dict[str, Any] = {"snapshot": snapshot}
+        if place is not None:
+            source["repository"] = place.name
+        together = place.manifests() if place is not None else ()
+        await ask_for(app, doc.ref, "OdooRestoreJob", {"source": source}, verb="restore", wait=wait, together=together)
 
     run(options, work)
     return 0
-
-
-async def _bring_back(app: App, name: str, repository: str, snapshot: str, *, yes: bool, wait: bool) -> None:
-    """Write the record of an instance from its snapshot, under the id that it had, and ask for the restore at once."""
-    import json
-
-    from mooring.api.loader import load_resource
-    from mooring.cli.errors import NotConfirmed
-    from mooring.cli.names import instance_of
-    from mooring.cli.verbs import ask_for
-    from mooring.control.errors import UnknownInstance
-    from mooring.control.repositories import find_repository
-    from mooring.control.repository_tasks import run_repository_task
-    from mooring.domain.work.repository_work import SnapshotRead
-
-    ref = instance_of(app.options, name)
-    services = await app.services()
-    await app.prepare()
-    access = await find_repository(services, ref.namespace, repository)
-    document = SnapshotRead(access.settings(), instance=ref.name, snapshot=snapshot)
-    found = await run_repository_task(services, access, document, timeout_s=app.options.timeout_s)
-    row = found["snapshot"]
-    if found["manifest"] is None:
-        raise UnknownInstance(
-            f"{ref} does not exist, and the snapshot {row['id']} holds no manifest of it.",
-            resolution="Apply a manifest with init.enabled: false, then restore.",
-        )
-    app.progress.line(
-        f"{ref.name} is not here. It comes back from the snapshot {row['id'][:12]} of {row['time']}, as the same instance: "
-        "where it still runs elsewhere, stop it there first, since both would send mail."
-    )
-    if not yes and not (sys.stdin.isatty() and click.confirm("Go on?", err=True)):
-        raise NotConfirmed(f"{ref.name} was not brought back.")
-    data = json.loads(found["manifest"])
-    data["metadata"] = {"name": ref.name, "namespace": ref.namespace}
-    manifest = load_resource(data, source=f"the snapshot {row['id']}")
-    # Both at once: what is to be restored is not initialized first.
-    source = {"snapshot": row["id"], "repository": repository}
-    await ask_for(
-        app,
-        ref,
-        "OdooRestoreJob",
-        {"source": source},
-        verb="restore",
-        wait=wait,
-        together=(manifest,),
-        identities={ref: row["instance"]},
-    )

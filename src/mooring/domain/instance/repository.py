@@ -46,7 +46,7 @@ class RepositoryAccess:
         ref: its document.
         identity: for the tasks that run for the repository alone.
         url: as the manifest has it; a folder of the target's machine when it begins with `file://`.
-        credentials: the values `accessKeyId` and `secretAccessKey`; empty for the machine's own identity.
+        credentials: the store's keys; empty for requests that are not signed.
         new_passphrase: one that is to be added.
         retention: for instances without a rule of their own.
         client: name of this installation among those that write there.
@@ -127,11 +127,14 @@ class RepositoryAccess:
         return tuple(found)
 
 
-def repository_task(access: RepositoryAccess, name: str, document: Document, *, deadline: timedelta) -> TaskSpec:
+def repository_task(
+    access: RepositoryAccess, name: str, document: Document, *, deadline: timedelta, cache: bool = True
+) -> TaskSpec:
     """A task on the repository alone, on no instance's side.
 
     Args:
         name: the task's own; who asks twice at once asks by different names.
+        cache: with the volume that remembers indexes; it belongs to the repository's record.
     """
     user = ENGINE_USER
     task = TaskSpec(
@@ -143,7 +146,7 @@ def repository_task(access: RepositoryAccess, name: str, document: Document, *, 
         user=user,
         deadline=deadline,
     )
-    return access.grant(task)
+    return access.grant(task, cache=cache)
 
 
 @cache

@@ -13,8 +13,8 @@ from mooring.domain.instance.subject import Subject
 from mooring.domain.instance.tasks import owner_connection, owner_task, task_stem
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.errors import ReturnTimeUnknown
+from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.plan import Note, OperationType, Plan, Ready, RunTask, Step
-from mooring.domain.operations.running import MARK
 from mooring.domain.work.common import Fence
 from mooring.domain.work.neutralize import OutgoingCancel, OutgoingCount
 

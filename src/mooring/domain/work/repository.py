@@ -17,7 +17,7 @@ class RepositorySettings(Shape):
         url: `s3://BUCKET/PREFIX`, `gs://…`, `azure://…`, or `file:///FOLDER` as the task sees it.
         endpoint: of the store; None for the provider's own.
         path_style: None leaves it to the endpoint.
-        credentials_dir: folder with the files `accessKeyId` and `secretAccessKey`; None for the machine's own identity.
+        credentials_dir: folder with the files `accessKeyId` and `secretAccessKey`; None sends unsigned requests.
         ca_file: PEM of the authority that signed the store's certificate.
         passphrase_file: None for a repository without encryption.
         share: who shares blobs; with `namespace` that is `namespace` of the instance.

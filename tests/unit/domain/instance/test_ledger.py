@@ -17,11 +17,11 @@ from mooring.domain.instance.outcome import finish, note_done, place_of
 from mooring.domain.lifecycle import State
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
 from mooring.domain.operations.restore import LET_IN
-from mooring.domain.operations.running import MARK
 from mooring.domain.operations.upgrade import SWITCH
 from mooring.domain.work.errors import NoRoomLeft, NotEnoughSpace
 from tests.unit.domain.instance.subjects import SHOP, ledger, release, subject
