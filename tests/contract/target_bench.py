@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol
 from unittest import mock
 
@@ -104,6 +105,10 @@ class Bench(Protocol):
         """Whether the stranger is as it was made."""
         ...
 
+    def script_copy(self, task: TaskSpec) -> TaskSpec:
+        """The task so that it leaves the content of the files in `/given`, in their order, as `/tmp/left`."""
+        ...
+
     def script(self, task: TaskSpec, *, exit_code: int, lines: Sequence[str], seconds: float) -> TaskSpec:
         """The task made to print, wait and end as told."""
         ...
@@ -166,6 +171,12 @@ class SimBench:
             case _:
                 found = world.networks.get(name)
         return found is not None and found.identity is None
+
+    def script_copy(self, task: TaskSpec) -> TaskSpec:
+        given = sorted(Path(task.uploads[0].source).iterdir())
+        content = b"".join(one.read_bytes() for one in given)
+        self.sim.on_task(lambda one: one.name == task.name, Outcome(files={"/tmp/left": content}))
+        return task
 
     def script(self, task: TaskSpec, *, exit_code: int, lines: Sequence[str], seconds: float) -> TaskSpec:
         from mooring.domain.task import read_messages
@@ -274,6 +285,9 @@ class DockerBench:
                 item = self.engine.network(name)
                 labels = (item or {}).get("Labels")
         return item is not None and "dev.mooring.installation" not in (labels or {})
+
+    def script_copy(self, task: TaskSpec) -> TaskSpec:
+        return replace(task, argv=("sh", "-c", "cat /given/* > /tmp/left"))
 
     def script(self, task: TaskSpec, *, exit_code: int, lines: Sequence[str], seconds: float) -> TaskSpec:
         words = " ".join(f"'{line}'" for line in lines)

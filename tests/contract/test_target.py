@@ -5,19 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from mooring.domain.model.desired import Desired, Destination, File, Mount, Policy, SecretSpec, Volume
+from mooring.domain.model.desired import Desired, Destination, File, Mount, Policy, SecretSpec, Upload, Volume
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.observed import Found, Observed
 from mooring.domain.model.release import Release
 from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.drivers.errors import NoSuchObject
 from mooring.errors import MooringError
 from mooring.targets.errors import AddressNotRelayed, Foreign, NotRunning, TaskBusy
 from tests.contract.target_bench import (
+    USER,
     Bench,
     DockerBench,
     Missing,
@@ -383,6 +387,24 @@ async def test_cancelled_task_leaves_no_process_and_failed(bench: Bench) -> None
     await bench.target.forget(spec.name)
     await bench.target.forget(spec.name)
     assert (await bench.target.task(spec.name)).phase == "absent"
+
+
+async def test_task_gets_what_a_person_brings_and_what_it_leaves_is_read(bench: Bench, tmp_path: Path) -> None:
+    source = tmp_path / "given"
+    source.mkdir()
+    parts = [os.urandom(3 << 20), b"", b"end"]
+    for number, part in enumerate(parts):
+        (source / str(number)).write_bytes(part)
+    (source / "0").chmod(0o600)  # the task reads it as itself, whoever may here
+    spec = bench.script_copy(replace(task(bench), uploads=(Upload("/given", str(source), *USER),)))
+    await bench.target.start(spec)
+    assert await ended(bench, spec.name) == "succeeded"
+    assert b"".join([piece async for piece in bench.target.read_task_file(spec.name, "/tmp/left")]) == b"".join(parts)
+    with pytest.raises(NoSuchObject):
+        [piece async for piece in bench.target.read_task_file(spec.name, "/tmp/nothing")]
+    await bench.target.forget(spec.name)
+    with pytest.raises(NoSuchObject):
+        [piece async for piece in bench.target.read_task_file(spec.name, "/tmp/left")]
 
 
 async def test_task_past_its_deadline_is_stopped(bench: Bench) -> None:

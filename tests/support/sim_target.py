@@ -36,6 +36,7 @@ from mooring.domain.model.observed import (
 from mooring.domain.model.release import ENGINE_RELEASE, Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, version_name
 from mooring.domain.task import TaskSpec, TaskState, tail
+from mooring.drivers.errors import NoSuchObject
 from mooring.targets.base import Capabilities, SecretReader
 from mooring.targets.errors import (
     AddressNotRelayed,
@@ -479,6 +480,16 @@ class SimTarget:
         self._effect(f"forget task {name}", lambda: _discard(self.world.tasks, name))
 
     # The rest
+
+    async def read_task_file(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """See `Target.read_task_file`; what a task leaves is what its outcome says."""
+        await asyncio.sleep(0)
+        self._answer()
+        task = self.world.tasks.get(name)
+        content = task.outcome.files.get(path) if task is not None else None
+        if content is None:
+            raise NoSuchObject(f"the task {name} left no {path}")
+        yield content
 
     async def resolve(self, release: Release, *, pull_secret: SecretKey | None = None) -> ResolvedRelease:
         """See `Target.resolve`. Any image is here unless `world.images` is filled, name to digest."""

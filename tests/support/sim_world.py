@@ -29,6 +29,7 @@ class Outcome:
     Attributes:
         seconds: how long it runs; None never ends by itself.
         effect: what it does to the world at its end, and only then.
+        files: what it leaves in its own file system, by path.
     """
 
     exit_code: int = 0
@@ -38,6 +39,7 @@ class Outcome:
     log: str = ""
     progress: Progress | None = None
     effect: Callable[[SimWorld, TaskSpec], None] | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,10 @@ class DryTarget:
         """See `Target.changes`."""
         return self._below.changes()
 
+    def read_task_file(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """See `Target.read_task_file`."""
+        return self._below.read_task_file(name, path)
+
     def logs(self, ref: Ref, *, role: str, follow: bool, lines: int) -> AsyncIterator[str]:
         """See `Target.logs`."""
         return self._below.logs(ref, role=role, follow=follow, lines=lines)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from mooring.domain.model.desired import Destination, File, Folder, Link, Mount, Resources
+from mooring.domain.model.desired import Destination, File, Folder, Link, Mount, Resources, Upload
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.release import ResolvedRelease
 
@@ -40,6 +40,7 @@ class TaskSpec:
         image: None is the engine's own.
         argv: the whole command. For the engine `("mooring", "task", NAME, "--document", DOCUMENT_PATH)`.
         files: the document and what else it reads; secrets only as slots.
+        uploads: what a person brings; given to it once, when it starts.
         user: (uid, gid).
         groups: further groups of the process, for folders that several users share.
         links: what else it may reach.
@@ -57,6 +58,7 @@ class TaskSpec:
     files: tuple[File, ...] = ()
     mounts: tuple[Mount, ...] = ()
     folders: tuple[Folder, ...] = ()
+    uploads: tuple[Upload, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     user: tuple[int, int] = (65532, 65532)
     groups: tuple[int, ...] = ()

@@ -98,3 +98,12 @@ class SubnetTaken(ConflictError):
     code = "MOOR-310"
     reason = "SubnetTaken"
     retry = Retry.NOW
+
+
+class UploadRefused(FailedError):
+    """What a person wants to bring cannot be read, or holds what is neither a file nor a folder."""
+
+    code = "MOOR-580"
+    reason = "UploadRefused"
+    retry = Retry.NEVER
+    default_resolution = "Let the user read it whom Mooring runs as, and take links and devices out of it."

@@ -79,9 +79,10 @@ class Target(Protocol):
         ...
 
     async def start(self, task: TaskSpec) -> None:
-        """Create the task's process, or adopt the one of that name.
+        """Create the task's process with what it is given, or adopt the one of that name.
 
         Raises:
+            UploadRefused: what it is to be given cannot be read, or holds what is neither file nor folder.
             Foreign: the name is taken by something that is not this task.
         """
         ...
@@ -96,6 +97,14 @@ class Target(Protocol):
 
     async def forget(self, name: str) -> None:
         """Remove what is left of a task that ended; nothing when there is nothing."""
+        ...
+
+    def read_task_file(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """The content of a regular file that an ended task left in its own file system, in pieces; there until `forget`.
+
+        Raises:
+            NoSuchObject: there is no such task, or no such file.
+        """
         ...
 
     async def resolve(self, release: Release, *, pull_secret: SecretKey | None = None) -> ResolvedRelease:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mooring.drivers.errors import NoSuchObject
 from mooring.drivers.folders import folder_files
+
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,21 @@ def member_count(chunks: Iterable[bytes], *, stop: int) -> int:
             if count >= stop:
                 break
     return count
+
+
+def first_file(chunks: Iterable[bytes], path: str) -> Iterator[bytes]:
+    """The content of the one regular file that the archive of `path` holds, in pieces.
+
+    Raises:
+        NoSuchObject: it is a folder or something else.
+    """
+    with tarfile.open(fileobj=_Chunks(chunks), mode="r|", bufsize=_PIECE_BYTES) as archive:
+        member = archive.next()
+        handle = archive.extractfile(member) if member is not None and member.isfile() else None
+        if handle is None:
+            raise NoSuchObject(f"{path} is no file")
+        while piece := handle.read(_PIECE_BYTES):
+            yield piece
 
 
 class _Chunks(io.RawIOBase):

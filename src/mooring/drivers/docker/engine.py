@@ -12,12 +12,12 @@ import functools
 import json
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Generic, TypeVar
 
 import docker.errors
 
-from mooring.drivers.docker.archive import member_count, read_archive
+from mooring.drivers.docker.archive import first_file, member_count, read_archive
 from mooring.drivers.docker.faults import build_refusal, explain, mapped, pulling, refusal, registry_refusal
 from mooring.drivers.docker.find import EngineAddress, open_client
 from mooring.drivers.errors import NoSuchObject
@@ -143,8 +143,8 @@ class Engine:
                 return
             raise
 
-    def upload(self, name: str, folder: str, archive: bytes | IO[bytes]) -> None:
-        """Unpack an archive into an existing folder of a container that was created."""
+    def upload(self, name: str, folder: str, archive: bytes | IO[bytes] | Iterator[bytes]) -> None:
+        """Unpack an archive into an existing folder of a container that was created; one in pieces is sent as it comes."""
         with mapped(f"write files into container {name}"):
             self._client.put_archive(name, folder, archive)
 
@@ -158,6 +158,19 @@ class Engine:
                 return dict(read_archive(data)) if data else None
         except NoSuchObject:
             return None
+
+    def read_file(self, name: str, path: str) -> Generator[bytes, None, None]:
+        """The content of a regular file, in pieces.
+
+        Raises:
+            NoSuchObject: there is none.
+        """
+        with mapped(f"read {path} of container {name}"):
+            chunks, _ = self._client.get_archive(name, path)
+            try:
+                yield from first_file(chunks, path)
+            finally:
+                chunks.close()
 
     def empty_folder(self, name: str, path: str) -> bool:
         """Whether a folder holds nothing; reads no more than its first entry."""

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mooring.domain.model.desired import File, Folder, Mount, Probe, Resources
+from mooring.domain.model.desired import File, Folder, Mount, Probe, Resources, Upload
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.drivers.docker.archive import Entry, pack_folder, render_archive
 from mooring.drivers.docker.engine import Engine
+from mooring.drivers.docker.uploads import stream_upload
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.networks import check_owner
 from mooring.targets.docker.options import DockerOptions
@@ -104,6 +105,7 @@ class Box:
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[File, ...] = ()
     folders: tuple[Folder, ...] = ()
+    uploads: tuple[Upload, ...] = ()
     mounts: tuple[BoxMount, ...] = ()
     resources: Resources = field(default_factory=Resources)
     networks: tuple[Attachment, ...] = ()
@@ -278,6 +280,8 @@ def ensure_box(engine: Engine, box: Box, options: DockerOptions, fill: Fill) -> 
     for folder in box.folders:
         with pack_folder(Path(folder.source), folder.path.strip("/"), uid=folder.uid, gid=folder.gid) as packed:
             engine.upload(box.name, "/", packed)
+    for upload in box.uploads:
+        engine.upload(box.name, "/", stream_upload(upload.source, upload.path, uid=upload.uid, gid=upload.gid))
     for attachment in box.networks[1:]:
         engine.connect(attachment.network, box.name, aliases=attachment.aliases, address=attachment.address)
 

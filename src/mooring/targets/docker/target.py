@@ -107,6 +107,16 @@ class DockerTarget:
         tasks = await self._tasks()
         await self._act(lambda: tasks.forget(name))
 
+    async def read_task_file(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """See `Target.read_task_file`."""
+        parts = await self._open()
+        pieces = parts.engine.read_file(name, path)
+        try:
+            while (piece := await self._call(lambda: next(pieces, None))) is not None:
+                yield piece
+        finally:
+            await self._call(pieces.close)
+
     async def resolve(self, release: Release, *, pull_secret: SecretKey | None = None) -> ResolvedRelease:
         """See `Target.resolve`."""
         parts = await self._open()

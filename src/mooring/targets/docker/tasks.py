@@ -180,6 +180,7 @@ class Tasks:
             files=task.files,
             mounts=box_mounts(task.place, task.mounts),
             folders=task.folders,
+            uploads=task.uploads,
             resources=task.resources,
             networks=attachments,
             stop_grace_s=CANCEL_GRACE_S,
