@@ -51,6 +51,18 @@ async def _upgraded(world: World) -> None:
     await world.passes(4)  # users write
 
 
+async def _with_sale(world: World) -> None:
+    await world.ask("Upgrade", install=["sale"])
+    await world.drive()
+    await world.passes(4)  # users write
+
+
+async def _patched(world: World) -> None:
+    await world.apply(instance(image="odoo:14.0-patch"))
+    await world.drive()
+    await world.passes(4)  # users write
+
+
 async def _stopped(world: World) -> None:
     await world.ask("Stop")
     await world.drive()
@@ -144,6 +156,15 @@ STORIES: dict[str, Story] = {
     "upgrade, probe fails": Story(_apply(image="odoo:14.0-bad-probe")),
     "second upgrade": Story(_apply(image="odoo:14.0-third"), _upgraded),
     "upgrade asked for": Story(lambda world: world.ask("Upgrade", modules=["base"])),
+    "upgrade that changes one module": Story(_apply(image="odoo:14.0-sale"), _with_sale),
+    "upgrade that changes no module": Story(_apply(image="odoo:14.0-patch")),
+    "upgrade that changes no module, probe fails": Story(_apply(image="odoo:14.0-patch-bad-probe")),
+    "upgrade with nothing to do": Story(lambda world: world.ask("Upgrade")),
+    "upgrade after a backup": Story(
+        lambda world: world.apply(instance(image="odoo:14.0-next", backup={"repository": "nas"})),
+        lambda world: world.apply(repository()),
+    ),
+    "rollback of a release alone": Story(lambda world: world.ask("Rollback"), _patched),
     "stop": Story(lambda world: world.ask("Stop")),
     "start": Story(lambda world: world.ask("Start"), _stopped),
     "restart": Story(lambda world: world.ask("Restart")),

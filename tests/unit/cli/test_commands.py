@@ -388,7 +388,8 @@ def test_verb_writes_one_operation_document(verb: str, program: Program) -> None
 @pytest.mark.parametrize(
     ("arguments", "spec"),
     [
-        pytest.param((), {"modules": ["all"]}, id="nothing named"),
+        pytest.param((), {}, id="nothing named"),
+        pytest.param(("--modules", "all", "--no-backup"), {"modules": ["all"], "backupBefore": False}, id="no backup"),
         pytest.param(("--modules", "sale, stock"), {"modules": ["sale", "stock"]}, id="modules"),
         pytest.param(("--install", "crm"), {"install": ["crm"]}, id="install alone updates nothing"),
     ],

@@ -60,6 +60,17 @@ def test_advance_steps_that_a_result_leaves_out_are_passed_over(key: str, tasks:
     assert world.started() == tasks
 
 
+def test_advance_cancel_lets_a_note_that_was_intended_be_recorded() -> None:
+    # Its effect is written before its record: taking back what it already counts as done would part the two.
+    world = World(plan(step("copy", undo=True), note("switch"), no_return="switch"))
+    while world.states()[-1:] != ["switch intended"]:
+        world.move()
+    seen = replace(world.look(), cancelled=True)
+    move = advance(world.plan, world.log, seen, world.now)
+    assert isinstance(move, Record)
+    assert (move.record.step, move.record.state) == ("switch", "done")
+
+
 def test_advance_cancel_passes_over_steps_that_are_left_out() -> None:
     chosen = plan(step("look"), replace(step("copy"), when=When("look", "nothing")), step("last"))
     _, world = run(chosen, cancel_at=4)

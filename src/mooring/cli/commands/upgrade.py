@@ -12,6 +12,7 @@ from mooring.cli.options import command as declare
 
 if TYPE_CHECKING:
     from mooring.cli.context import App
+    from mooring.domain.model.identity import Ref
     from mooring.drivers.documents import Document
 
 
@@ -21,21 +22,43 @@ if TYPE_CHECKING:
     examples=(
         "mooring upgrade shop",
         "mooring upgrade shop --modules sale,stock --install fleet",
+        "mooring upgrade shop --modules all --no-backup",
         "mooring upgrade shop --image odoo:18.0-20261101",
     ),
 )
 @click.argument("name")
-@click.option("--modules", metavar="NAMES", help="Modules to update, separated by commas; all if none are named.")
+@click.option(
+    "--modules",
+    metavar="NAMES",
+    help="Modules to update, separated by commas; `changed` for those whose files changed, `all` for all. Left out, with "
+    "nothing to install: as autoUpgrade.modules says, which is `changed` by default.",
+)
 @click.option("--install", metavar="NAMES", help="Modules to install besides, separated by commas.")
-@click.option("--image", metavar="IMAGE", help="New release: changes spec.image on record, and updates all modules.")
+@click.option(
+    "--image", metavar="IMAGE", help="New release: changes spec.image on record, and updates what it changes."
+)
+@click.option(
+    "--backup/--no-backup",
+    default=None,
+    help="Whether a backup is taken first, where the instance has a repository. Left out: as autoUpgrade.backupBefore says.",
+)
 @click.option("--wait/--no-wait", default=True, help="Wait for its end (default), or only ask for it.")
 def command(
-    options: Options, name: str, *, modules: str | None, install: str | None, image: str | None, wait: bool
+    options: Options,
+    name: str,
+    *,
+    modules: str | None,
+    install: str | None,
+    image: str | None,
+    backup: bool | None,
+    wait: bool,
 ) -> int:
     """Upgrade the instance NAME.
 
-    Users are kept away, a safety copy of database and filestore is made, modules are updated and checked, and a probe
-    answers before users are let in again. Whatever fails is taken back. An upgrade that failed before is tried again.
+    First it is found out, while users work, which modules' files changed since they were updated. Where nothing is to be done,
+    nothing stops. Else a backup is taken, users are kept away, a safety copy of database and filestore is made, modules are
+    updated and checked, and a probe answers before users are let in again. Whatever fails is taken back. An upgrade that failed
+    before is tried again.
 
     With --image, write the image into your manifest, too: the next `apply` carries out what the manifest says.
     """
@@ -44,25 +67,42 @@ def command(
     from mooring.cli.names import find_instance
     from mooring.cli.verbs import ask_for
 
-    if image is not None and (modules is not None or install is not None):
+    if image is not None and not (modules is None and install is None and backup is None):
         raise BadRequest(
-            "--image updates all modules of the new release by itself.",
-            resolution="Leave --modules and --install out; install modules in a second upgrade.",
+            "--image updates what the new release changes by itself, as autoUpgrade says.",
+            resolution="Leave --modules, --install and --backup out; install modules in a second upgrade.",
         )
     spec: dict[str, Any] = {}
-    if modules is not None or install is None:
-        spec["modules"] = _names(modules) or ["all"]
+    if _names(modules):
+        spec["modules"] = _names(modules)
     if install is not None:
         spec["install"] = _names(install)
+    if backup is not None:
+        spec["backupBefore"] = backup
 
     async def work(app: App) -> None:
         doc = await find_instance(app, name)
         if image is not None and await _change_image(app, doc, image, wait=wait):
             return
-        await ask_for(app, doc.ref, "OdooUpgradeJob", spec, verb="upgrade", wait=wait)
+        operation = await ask_for(app, doc.ref, "OdooUpgradeJob", spec, verb="upgrade", wait=wait)
+        if wait and options.output == "table":
+            await _tell(app, operation)
 
     run(options, work)
     return 0
+
+
+async def _tell(app: App, operation: Ref) -> None:
+    """Say what was updated: an upgrade that had nothing to do looks like one that did."""
+    from mooring.cli.output import print_text
+    from mooring.control.operations import read_operation
+    from mooring.domain.instance.module_tasks import HASH
+
+    doc = await app.documents.get(operation)
+    found = [] if doc is None else [one.result for one in read_operation(doc).log if one.step == HASH and one.result]
+    if found:
+        done = ", ".join(found[-1]["touched"])
+        print_text(f"Modules: {done}." if done else "No module changed: Odoo did not run.")
 
 
 async def _change_image(app: App, doc: Document, image: str, *, wait: bool) -> bool:

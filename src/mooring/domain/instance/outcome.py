@@ -14,13 +14,15 @@ from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.verified import verified
 from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.operations.advance import Finished
+from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.expire import FORGET
+from mooring.domain.operations.init import SERVE
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
 from mooring.domain.operations.restore import LET_IN
-from mooring.domain.operations.running import MARK
 from mooring.domain.operations.upgrade import COPIES, SWITCH
 from mooring.domain.work.errors import NoRoomLeft
 
@@ -42,6 +44,8 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str, *, at: str, log: Se
             if ledger.wanted_source == accepted.to.release.source:
                 moved = replace(moved, wanted=after)  # a name that moved since is not moved back
             return moved.with_release(accepted.to)
+        case OperationType.INIT, name if name == SERVE and accepted.subject is not None:
+            return replace(ledger, initialized=True, runs=accepted.subject.release.release.digest)
         case OperationType.ROLLBACK, name if name == MARK and accepted.to is not None:
             return returned(ledger, accepted, accepted.to, at=at)
         case OperationType.RESTORE | OperationType.REFRESH, name if name == LET_IN:
@@ -90,6 +94,9 @@ def finish(
             error=outcome.error,
         )
         ledger = replace(ledger, verified=last)
+    taken = [number for number, one in enumerate(log, 1) if one.step == BACK_UP and one.state == "done"]
+    if accepted.type is OperationType.UPGRADE and taken:
+        ledger = backed_up(ledger, log[: taken[0]], succeeded=True)
     if outcome.outcome != "succeeded":
         tries = {**ledger.retries, kind: ledger.retries.get(kind, 0) + 1}
         ledger = replace(ledger, retries=tries, previous=_previous(ledger, accepted, log))

@@ -189,6 +189,9 @@ _BACKWARD: frozenset[RecordState] = frozenset({"undoing", "undone", "undo-failed
 def _cancel(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
     step = next(step for step in _chosen(plan.steps, log) if _last(log, step.name, _FORWARD) != "done")
     last = _last_record(log, step.name, _FORWARD)
+    if last is not None and last.state == "intended" and isinstance(step.action, Note):
+        # Its effect may be written down already: the record follows, and then it is seen whether cancelling helps.
+        return _carry_out(step, last, log, seen, now, done="done", failed="failed")
     if last is not None and last.state == "intended" and last.task:
         state = seen.tasks.get(last.task, TaskState("absent"))
         if state.phase in ("pending", "running"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from mooring.domain.instance.module_tasks import HASH, hash_task, store_step
 from mooring.domain.instance.subject import DATA_DIR, Subject
 from mooring.domain.instance.tasks import (
     USER_PASSWORD_FILE,
@@ -15,15 +16,17 @@ from mooring.domain.instance.tasks import (
 )
 from mooring.domain.model.identity import Ref
 from mooring.domain.odoo.argv import argv_init
-from mooring.domain.operations.plan import Gone, Hold, OperationType, Plan, Step, When
+from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Step, Take, When
 from mooring.domain.templates.tasks import files_task
 from mooring.domain.work.common import Fence
 from mooring.domain.work.database import DatabaseFinishInit
+from mooring.domain.work.modules import ModulesHash
 from mooring.domain.work.templates import DatabaseEmpty, DatabaseFromTemplate
 
 COPY = "copy-template"
 INSTALL = "install-modules"
 FINISH = "finish"
+SERVE = "serve"
 
 
 def plan_init(
@@ -97,7 +100,22 @@ def plan_init(
     )
     stop = Step("stop", "No other process may work on the database.", Gone(("web", "cron")), hold)
     copied = (_copy_template(operation, operation_id, subject, template, admin_user, hold),) if template else ()
-    return Plan(OperationType.INIT, (stop, *copied, install, end))
+    serve = Step(SERVE, "Odoo is in the database, and proved: it may serve.", Note(), hold)
+    return Plan(
+        OperationType.INIT,
+        (stop, *copied, install, end, serve),
+        cleanup=_remember(operation, subject, Fence(operation_id, 1), language),
+        point_of_no_return=SERVE,
+    )
+
+
+def _remember(operation: Ref, subject: Subject, fence: Fence, language: str) -> tuple[Step, ...]:
+    """Write down what the modules' files are, while it starts: the first upgrade compares with it."""
+    ask = ModulesHash(languages=tuple(sorted({"en_US", language})))
+    take = Take(("modules",), FINISH, "modules")
+    task = hash_task(subject, task_stem(operation, HASH), ask, release=subject.release, takes=(take,))
+    look = Step(HASH, "The release says what its modules' files are.", task, attempts=2, after_success=True)
+    return look, store_step(operation, subject, fence)
 
 
 def _copy_template(
