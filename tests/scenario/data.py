@@ -32,11 +32,17 @@ from mooring.domain.work.names import beside
 from mooring.domain.work.neutralize import (
     Cancelled,
     CancelResult,
+    DatabaseNeutralize,
+    DatabaseVerifyNeutral,
+    NeutralizeResult,
+    NeutralResult,
     OutgoingCancel,
     OutgoingCount,
     OutgoingResult,
     Waiting,
 )
+from mooring.domain.work.neutralize_errors import NeverNeutralized, NotNeutral
+from mooring.domain.work.promote import DatabasePromote, PromoteResult, StaysOff
 from mooring.domain.work.results import (
     CopyResult,
     DatabaseFacts,
@@ -56,7 +62,7 @@ from mooring.engine.modules import merge_checksums
 @dataclass
 class Database:
     """One database. `code` names the release that its tables are of; `checksums` is what is stored of its modules' files;
-    `rows` is what users wrote; `waiting` is mail that is not sent yet, and since when.
+    `rows` is what users wrote; `waiting` is mail that is not sent yet, and since when; `neutral` says that it cannot act.
     """
 
     owner: str
@@ -69,6 +75,7 @@ class Database:
     finished: bool = False
     waiting: dict[str, datetime] = field(default_factory=dict)
     size_bytes: int = 8_000_000
+    neutral: bool = False
     checksums: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -297,6 +304,40 @@ class Postgres:
         for name in doomed:
             del found.waiting[name]
         return CancelResult(task.database, (Cancelled("mail", len(doomed)),) if doomed else ())
+
+    def neutralize(self, task: DatabaseNeutralize) -> NeutralizeResult:
+        """`database-neutralize`."""
+        found = self.own(task.database, task.instance, task.role)
+        if not found.modules:
+            raise NotInitialized(f"The database {task.database} holds no Odoo.")
+        if task.role == "current" and not task.first and not found.neutral:
+            raise NeverNeutralized(f"The database {task.database} was never neutralized for this instance.")
+        if task.database in self.sessions:
+            raise DatabaseInUse(f"The database {task.database} is in use.")
+        self._step(found, task.fence, task.TASK)
+        fresh, found.neutral = not found.neutral, True
+        found.waiting.clear()
+        return NeutralizeResult(task.database, (), (), len(task.statements), (), (), fresh, None, "mooring", 1)
+
+    def verify_neutral(self, task: DatabaseVerifyNeutral) -> NeutralResult:
+        """`database-verify-neutral`."""
+        found = self.databases.get(task.database)
+        if found is None or not found.neutral:
+            raise NotNeutral(f"{task.database} is not neutral.")
+        return NeutralResult(task.database, (), ())
+
+    def promote(self, task: DatabasePromote) -> PromoteResult:
+        """`database-promote`."""
+        found = self.own(task.database, task.instance, "current")
+        self._step(found, task.fence, task.TASK)
+        banner, found.neutral = found.neutral, False
+        return PromoteResult(task.database, banner, (StaysOff("scheduled actions", "ir_cron", 7),), None)
+
+    def _step(self, found: Database, fence: Fence, task: str) -> None:
+        """Refuse a lower attempt, and remember this one."""
+        assert found.mark is not None
+        operation, steps = decide_fence(found.mark, fence, task)
+        found.mark = replace(found.mark, operation=operation, steps=steps)
 
     def drop(self, task: DatabaseDrop) -> DropResult:
         """`database-drop`."""

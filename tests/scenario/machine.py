@@ -32,7 +32,14 @@ from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, Da
 from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
 from mooring.domain.work.modules import HashedModules, ModulesHash, ModulesRead, ModulesStore
-from mooring.domain.work.neutralize import OutgoingCancel, OutgoingCount
+from mooring.domain.work.neutralize import (
+    DatabaseNeutralize,
+    DatabaseVerifyNeutral,
+    OutgoingCancel,
+    OutgoingCount,
+    ReleaseCode,
+)
+from mooring.domain.work.promote import DatabasePromote
 from mooring.domain.work.restore import DatabaseRestore, DatabaseSwap, FilestoreRestore, FilestoreSwap
 from mooring.domain.work.verify import SnapshotVerify
 from mooring.errors import FailedError, MooringError
@@ -57,6 +64,7 @@ LONG = frozenset({"backup", "database-restore", "filestore-restore"})
 # They read what is current, and work beside users.
 READS = frozenset({"backup"})
 BUILT = "mooring_building_"
+READ_RELEASE = "read-release"
 PASSWD = "root:x:0:0::/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/bash\n"
 _CONF = re.compile(r"^(db_host|db_name|db_user|db_password) = (.*)$", re.MULTILINE)
 
@@ -186,6 +194,10 @@ class Machine:
         """What starts with a task, and how it will end."""
         if task.argv[0] == "cat":
             return Outcome(seconds=TASK_S, log=PASSWD)
+        if kind_of(task) == READ_RELEASE:
+            assert task.image is not None
+            code = ReleaseCode(self.image(task.image.reference).series, False, 1, "")
+            return Outcome(seconds=TASK_S, result=code.to_json())
         if task.argv[:2] == ("sh", "-c") and kind_of(task) != ModulesHash.TASK:
             return Outcome(seconds=TASK_S, log=self._describe(task))
         self.started[task.name] += 1
@@ -306,6 +318,12 @@ class Machine:
                 return restore_database(server, self.repository(task), database).to_json()
             case "outgoing-count":
                 return server.count_outgoing(OutgoingCount.from_json(value)).to_json()
+            case "database-neutralize":
+                return server.neutralize(DatabaseNeutralize.from_json(value)).to_json()
+            case "database-verify-neutral":
+                return server.verify_neutral(DatabaseVerifyNeutral.from_json(value)).to_json()
+            case "database-promote":
+                return server.promote(DatabasePromote.from_json(value)).to_json()
             case "outgoing-cancel":
                 return server.cancel_outgoing(OutgoingCancel.from_json(value)).to_json()
             case "database-verify":
@@ -432,6 +450,9 @@ class Machine:
         for box in self.sim.containers.values():
             if box.role in ("web", "cron") and box.gone_at is None and box.exit_code is None:
                 found = self._data_of(box)
+                if found is not None and found.modules:
+                    shut = any(net.ref == box.ref and net.policy.egress == "none" for net in self.sim.networks.values())
+                    assert found.neutral or not shut, f"{box.name} runs on data of a copy that is not neutral"
                 if found is not None and found.code:
                     runs = box.workload.image.digest
                     same = all(checksum(runs, name) == checksum(found.code, name) for name in found.modules)
@@ -444,7 +465,7 @@ class Machine:
             return self.conf(task.files)["db_name"].startswith(BUILT)
         if kind in ("database-drop", "filestore-drop"):
             return "current" not in document_of(task)["roles"]
-        if kind == "database-verify":
+        if kind in ("database-verify", "database-neutralize", "database-verify-neutral"):
             return str(document_of(task)["database"]).startswith(BUILT)
         if kind == "outgoing-cancel":
             # Users may go on; what sends may not.
@@ -505,6 +526,8 @@ def kind_of(task: TaskSpec) -> str:
     """The engine's word, or `probe`, `init`, `update` for Odoo."""
     if task.image is None:
         return task.argv[2]
+    if "mooring-neutralize" in task.argv:
+        return READ_RELEASE
     if "mooring-modules" in task.argv:
         return ModulesHash.TASK
     if "--load=base,web" in task.argv:

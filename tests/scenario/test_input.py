@@ -71,8 +71,8 @@ UNSUPPORTED: Mapping[str, Data] = {
     "spec.maintenance": instance(maintenance={"approval": "required"}),
     "spec.metrics": instance(metrics={"enabled": True}),
     "spec.readOnlySqlAccess": instance(readOnlySqlAccess={"enabled": True}),
-    "spec.stagingOf": instance(stagingOf={"name": "blog"}),
-    "spec.networkPolicy": instance(networkPolicy={"enabled": True}),
+    "names no port": instance(stagingOf={"name": "blog"}, neutralize={"allowEgress": ["api.example.com"]}),
+    "spec.networkPolicy": instance(networkPolicy={"enabled": False}),
     "spec.autoUpgrade.modules": instance(autoUpgrade={"modules": "changed"}),
     "destination": manifest(
         "OdooBackupJob", "one", instanceRef={"name": "shop"}, destination={"url": "file:///srv/shop.zip"}
@@ -84,7 +84,6 @@ UNSUPPORTED: Mapping[str, Data] = {
     "filestoreMethod": manifest(
         "OdooStagingRefreshJob", "one", instanceRef={"name": "shop"}, filestoreMethod="snapshot"
     ),
-    "Promote": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Promote"),
     "Verify": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Verify"),
     "cloudNativePG": manifest("DatabaseServer", "pg", cloudNativePG={"cluster": "main"}),
 }

@@ -25,7 +25,8 @@ from mooring.control.events import Event
 from mooring.control.foresee import REFUSALS, find_uncarriable
 from mooring.control.operations import ALL_KINDS
 from mooring.control.services import Services, instance_ref, new_id
-from mooring.control.teardown import recall_memory
+from mooring.control.teardown import recall_ledger, recall_memory
+from mooring.domain.instance.environment import find_egress_faults, find_environment_change
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.instance.support import (
     KINDS_NOT_YET,
@@ -112,6 +113,7 @@ async def _refuse_unsupported(services: Services, manifests: Sequence[Resource])
             sentences.append(f"{ref}: this version of Mooring does not carry out {one.kind} yet.")
         elif isinstance(one, OdooInstance):
             found = find_unsupported(one.spec, capabilities.unsupported_fields, target=capabilities.name)
+            found += find_egress_faults(one.spec, target=capabilities.name)
             sentences += [f"{ref}: {text}" for text in found]
         elif one.kind in ALL_KINDS and (found := find_unsupported_operation(one.spec)):
             sentences += [f"{ref}: {text}" for text in found]
@@ -135,6 +137,10 @@ async def _refuse_immutable(services: Services, manifests: Sequence[Resource]) -
     for one in manifests:
         existing = await services.documents.get(ref_of(one))
         if existing is None:
+            if isinstance(one, OdooInstance):
+                settled = (await recall_ledger(services, ref_of(one))).environment
+                found = find_environment_change(None, one.spec, settled=settled)
+                sentences += [f"{ref_of(one)}, whose data was retained: {text}" for text in found]
             continue
         ref = existing.ref
         if isinstance(one, OdooInstance):

@@ -116,6 +116,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         replicas = wanted_replicas(work.spec, replace(work.ledger, cron_held=""))
     endpoint = seen.endpoints.get("http")
     hosts = work.spec.ingress.hosts if work.spec.ingress else ()
+    staging = work.subject is not None and work.subject.staging
     accepted = Accepted(
         ref=operation.doc.ref,
         id=operation.doc.id,
@@ -125,7 +126,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         to=to,
         admin_user=work.access.admin_user if work.access else "",
         replicas=replicas,
-        base_url=endpoint.url if endpoint is not None and hosts else None,
+        base_url=endpoint.url if endpoint is not None and (hosts or staging) else None,
         free_bytes=seen.free_bytes if work.access is not None and work.access.server.managed else None,
         previous=previous.operation if previous else "",
         previous_kind=previous.kind if previous else OperationType.UPGRADE,

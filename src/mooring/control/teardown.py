@@ -10,7 +10,7 @@ from mooring.control import operations as ops
 from mooring.control.errors import SharedResource, UnknownServer
 from mooring.control.servers import find_existing_server
 from mooring.control.services import Services, server_ref
-from mooring.domain.instance.ledger import dump_ledger, load_ledger
+from mooring.domain.instance.ledger import Ledger, dump_ledger, load_ledger
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.lifecycle import State
 from mooring.domain.model.desired import Desired
@@ -118,6 +118,12 @@ async def recall_memory(services: Services, doc: Document) -> Document:
         doc = await services.documents.put_status(replace(doc, status=kept.status), if_version=doc.version)
     await services.documents.delete(ref, if_version=kept.version)
     return doc
+
+
+async def recall_ledger(services: Services, instance: Ref) -> Ledger:
+    """What was known of an instance whose data was retained; an empty ledger where there is no such data."""
+    kept = await services.documents.get(retained_ref(instance))
+    return load_ledger(kept.status.get("ledger") if kept is not None else None)
 
 
 def retained_ref(instance: Ref) -> Ref:

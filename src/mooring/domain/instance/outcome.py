@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mooring.api.enums import Environment
 from mooring.domain.instance.data_outcome import backed_up, let_in, not_to_return, returned
 from mooring.domain.instance.kept import forget_kept
 from mooring.domain.instance.ledger import Ledger, Previous
+from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.verified import verified
-from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
@@ -54,6 +55,9 @@ def note_done(ledger: Ledger, accepted: Accepted, step: str, *, at: str, log: Se
             return replace(ledger, cron_held="", cron_held_since="")
         case OperationType.EXPIRE, name if name == FORGET:
             return not_to_return(ledger, str(accepted.spec["replacedBy"]))
+        case OperationType.PROMOTE, name if name == MARK:
+            # What an upgrade or a refresh replaced is a copy's: production never returns to it.
+            return replace(ledger, environment=Environment.PRODUCTION.value, previous=None)
         case OperationType.STOP, name if name == MARK:
             return replace(ledger, stopped=True)
         case OperationType.START, name if name == MARK:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from mooring.api.enums import Environment
 from mooring.api.instance import OdooInstanceSpec
+from mooring.domain.instance.environment import environment_of
 from mooring.domain.instance.ledger import Ledger
 from mooring.domain.lifecycle import Snapshot
 from mooring.domain.model.observed import Observed
@@ -60,6 +62,8 @@ def decide_warnings(spec: OdooInstanceSpec, ledger: Ledger, seen: Observed) -> l
     sentences: list[str] = []
     if ledger.cron_held:
         sentences.append(f"Cron is held back, since {ledger.cron_held}: `mooring release-hold` lets it run again.")
+    if ledger.environment == Environment.PRODUCTION and environment_of(spec) == Environment.STAGING:
+        sentences.append("Promoted, while its manifest still says Staging: write `environment: Production` there.")
     free = seen.free_bytes
     if free is None:
         return sentences

@@ -13,6 +13,7 @@ from typing import Any
 from mooring.api.base import Model
 from mooring.api.instance import OdooInstanceSpec
 from mooring.api.instance_data import ExternalDatabase
+from mooring.domain.instance.environment import find_environment_change
 
 # Fields of OdooInstance.spec that a later version brings to life; with the values that ask for nothing.
 NOT_YET: Mapping[str, tuple[Any, ...]] = {
@@ -20,16 +21,13 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "autoUpgrade.rollback": (),
     "backup.verify.restore": (False,),
     "backup.heartbeatUrl": (),
-    "environment": ("Production",),
     "git": (),
     "logs.volume": (False,),
     "maintenance": (),
     "metrics": (),
-    "networkPolicy": (),
-    "neutralize": (),
+    "networkPolicy.enabled": (True,),
     "readOnlySqlAccess.enabled": (False,),
     "refresh.filestoreMethod": ("auto", "copy", "skip"),
-    "stagingOf": (),
     "init.template": ("auto", "never"),
 }
 KINDS_NOT_YET: frozenset[str] = frozenset()
@@ -48,7 +46,7 @@ OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "source.url": (),
     "source.odoo": (),
 }
-OPERATIONS_NOT_YET = frozenset({"Promote", "Migrate", "Neutralize", "Deploy"})
+OPERATIONS_NOT_YET = frozenset({"Migrate", "Neutralize", "Deploy"})
 # Of a type that is carried out, its target is, too.
 _HAS_TARGET = "Verify"
 
@@ -140,9 +138,7 @@ def find_immutable(old: OdooInstanceSpec, new: OdooInstanceSpec, *, environment:
             sentences.append("spec.database.managed.storageSize cannot shrink.")
     if new.filestore.storage_size.bytes < old.filestore.storage_size.bytes:
         sentences.append("spec.filestore.storageSize cannot shrink.")
-    if new.environment is not None and environment and new.environment.value != environment:
-        sentences.append(f"spec.environment is {environment} and cannot change here; only `mooring promote` does it.")
-    return sentences
+    return sentences + find_environment_change(old, new, settled=environment)
 
 
 def _moved(old: ExternalDatabase | None, new: ExternalDatabase | None) -> list[str]:

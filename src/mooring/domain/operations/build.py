@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mooring.api.instance import OdooInstanceSpec
@@ -16,7 +16,9 @@ from mooring.domain.operations.backup import BEFORE_UPGRADE, SCHEDULED, plan_bac
 from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.expire import plan_expire
 from mooring.domain.operations.init import plan_init
+from mooring.domain.operations.neutral import neutral_steps
 from mooring.domain.operations.plan import OperationType, Plan
+from mooring.domain.operations.promote import plan_promote
 from mooring.domain.operations.provision import plan_provision
 from mooring.domain.operations.refresh import plan_refresh
 from mooring.domain.operations.release_hold import plan_release_hold
@@ -278,6 +280,27 @@ def _rollback(accepted: Accepted) -> Plan:
     )
 
 
+def _promote(accepted: Accepted) -> Plan:
+    return plan_promote(accepted.ref, accepted.id, _subject(accepted), replicas=accepted.replicas)
+
+
+def _kept_quiet(accepted: Accepted, plan: Plan) -> Plan:
+    """The init of a Staging instance makes it neutral, before any of its processes starts."""
+    subject = _subject(accepted)
+    if not subject.staging:
+        return plan
+    steps = neutral_steps(
+        accepted.ref,
+        accepted.id,
+        subject,
+        role="current",
+        base_url=accepted.base_url,
+        first=True,
+        hold=plan.steps[-1].hold,
+    )
+    return replace(plan, steps=(*plan.steps, *steps))
+
+
 def _delete(accepted: Accepted) -> Plan:
     return plan_delete(
         accepted.ref,
@@ -293,7 +316,7 @@ USES_REPOSITORY = frozenset({OperationType.BACKUP, OperationType.RESTORE, Operat
 
 BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.PROVISION: _provision,
-    OperationType.INIT: _init,
+    OperationType.INIT: lambda accepted: _kept_quiet(accepted, _init(accepted)),
     OperationType.UPGRADE: _upgrade,
     OperationType.STOP: lambda _: plan_stop(),
     OperationType.START: lambda accepted: plan_start(accepted.replicas),
@@ -305,6 +328,7 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.RESTORE: _restore,
     OperationType.REFRESH: _refresh,
     OperationType.ROLLBACK: _rollback,
+    OperationType.PROMOTE: _promote,
     OperationType.DELETE: _delete,
 }
 """The types that this version carries out; the others are refused when they are asked for."""

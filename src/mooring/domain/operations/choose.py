@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mooring.api.enums import Environment
 from mooring.domain.instance.ledger import Ledger
 from mooring.domain.lifecycle import Output
 from mooring.domain.operations.build import BUILDERS
@@ -22,6 +23,7 @@ NEEDS_DATA = frozenset(
         OperationType.ROLLBACK,
         OperationType.BACKUP,
         OperationType.RELEASE_HOLD,
+        OperationType.PROMOTE,
         OperationType.VERIFY,
     }
 )
@@ -85,6 +87,8 @@ def decide_refusal(
             "There is no earlier release or data to return to. What a restore replaced is there for as long as "
             "spec.backup.keepPrevious says.",
         )
+    if asked.type is OperationType.PROMOTE and ledger.environment == Environment.PRODUCTION:
+        return Refuse(asked, "NotStaging", "It is a Production instance already: there is nothing to promote.")
     if asked.type is OperationType.RELEASE_HOLD and not ledger.cron_held:
         return Refuse(asked, "NothingHeld", "Cron is not held back: there is nothing to release.")
     if asked.type is OperationType.INIT and ledger.initialized:

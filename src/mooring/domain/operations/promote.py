@@ -11,9 +11,8 @@ from __future__ import annotations
 from mooring.domain.instance.subject import Subject
 from mooring.domain.instance.tasks import owner_connection, owner_task, task_stem
 from mooring.domain.model.identity import Ref
-from mooring.domain.operations.exchange import READY_DEADLINE, ROLES
+from mooring.domain.operations.exchange import MARK, READY_DEADLINE, ROLES
 from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Ready, Step
-from mooring.domain.operations.running import MARK
 from mooring.domain.work.common import Fence
 from mooring.domain.work.promote import DatabasePromote
 
