@@ -9,16 +9,18 @@ import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mooring.domain.work.backup import BackupArchive
+from mooring.domain.work.backup import ArchiveStore, BackupArchive
 from mooring.domain.work.common import Fence
 from tests.support.backup_world import World, make_world
 from tests.support.engine_server import Server, done, postgres, refused
-from tests.support.odoo_like import fingerprint
+from tests.support.odoo_like import add_files, fingerprint
+from tests.support.s3_servers import BUCKET, rclone_server
 
 pytestmark = pytest.mark.real
 
@@ -34,7 +36,7 @@ def world(server: Server, tmp_path: Path) -> World:
     return make_world(server, tmp_path)
 
 
-def archive(world: World, output: str, **changes: Any) -> BackupArchive:
+def archive(world: World, output: str | None, **changes: Any) -> BackupArchive:
     given: dict[str, Any] = {
         "connection": world.owner(),
         "fence": Fence("op-a", 1, wait_s=5),
@@ -119,3 +121,24 @@ def test_zip_says_how_many_files_are_missing(world: World) -> None:
     next(path for path in world.filestore.rglob("*") if path.is_file()).unlink()
     result = done(archive(world, str(world.home / "shop.zip")))
     assert (result["files"], result["missing"]) == (19, 1)
+
+
+def test_zip_into_a_store_is_sent_in_parts_and_there_when_it_is_whole(server: Server, world: World) -> None:
+    with rclone_server(world.home / "s3") as store:
+        place = ArchiveStore(f"s3://{BUCKET}/exports", "2026/shop.zip", store.endpoint, str(store.credentials))
+        big = world.home / "big"
+        big.write_bytes(os.urandom(40 << 20))  # two parts
+        (name,) = add_files(server, world.name, world.filestore, [big.read_bytes()])
+        result = done(archive(world, None, store=place))
+        written = store.data / BUCKET / "exports" / "2026" / "shop.zip"
+        assert result["sizeBytes"] == written.stat().st_size > 40 << 20
+        with zipfile.ZipFile(written) as opened:
+            assert opened.testzip() is None
+            assert len(opened.namelist()) == 23
+            assert opened.getinfo(f"filestore/{name}").file_size == 40 << 20
+        server.query("CREATE TABLE secret_table (id integer)", database=world.name)
+        refused(archive(world, None, store=replace(place, key="broken.zip")), "MOOR-471")
+        assert sorted(path.name for path in written.parent.parent.iterdir()) == ["2026"]
+        server.query("DROP TABLE secret_table", database=world.name)
+        fault = refused(archive(world, None, store=replace(place, url="s3://nowhere/x")), "MOOR-362")
+        assert "nowhere" in fault["brief"]

@@ -73,12 +73,27 @@ class Backup(Document):
 
 
 @dataclass(frozen=True)
+class ArchiveStore(Shape):
+    """One object of a store: `url` of its folder and the rest of its name.
+
+    Attributes:
+        credentials_dir: folder with `accessKeyId` and `secretAccessKey`; None for the machine's own identity.
+    """
+
+    url: str
+    key: str
+    endpoint: str | None = None
+    credentials_dir: str | None = None
+
+
+@dataclass(frozen=True)
 class BackupArchive(Document):
     """Write an instance as one archive, while it runs. As Odoo's user, with the owner's connection; `ArchiveResult`.
 
     Attributes:
         format: `zip` as Odoo's database manager makes and restores it; `dump` is `pg_dump -Fc` of the database alone.
         output: path of the archive; it gets its name when it is whole. A pipe or `/dev/fd/N` is written to as it is.
+        store: instead: an object, which is there when it is whole.
     """
 
     TASK: ClassVar[str] = "backup-archive"
@@ -87,11 +102,12 @@ class BackupArchive(Document):
     fence: Fence
     instance: str
     database: str
-    output: str
+    output: str | None
     scratch: str
     format: Literal["zip", "dump"] = "zip"
     data_dir: str | None = None
     with_filestore: bool = True
+    store: ArchiveStore | None = None
 
     def __post_init__(self) -> None:
         """Refuse names and mixtures that cannot work.
@@ -100,7 +116,9 @@ class BackupArchive(Document):
             ValueError: says which.
         """
         check_source(self.database, self.data_dir, self.scratch, 1)
-        if not self.output.startswith("/"):
+        if (self.output is None) == (self.store is None):
+            raise ValueError("one of output and store must be given")
+        if self.output is not None and not self.output.startswith("/"):
             raise ValueError(f"output {self.output!r} is not an absolute path")
         if self.format == "zip" and self.with_filestore and self.data_dir is None:
             raise ValueError("dataDir is needed for the filestore")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An object store through obstore: S3 and what speaks it, GCS, Azure, and memory for tests.
 
-Each object is one request (no multipart), repeated by `retry.insist` when the fault passes. It keeps no content and knows
-nothing of repositories. Opened by `settings.open_store`.
+Each object is one request, repeated by `retry.insist` when the fault passes; one of any size comes by `open_writer`, in parts.
+It keeps no content and knows nothing of repositories. Opened by `settings.open_store`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from mooring.drivers.objects.faults import Action, NotModified, Passing, WrongRe
 from mooring.drivers.objects.retry import Bandwidth, RetryPolicy, insist
 from mooring.drivers.objects.signed import NOT_PARTIAL, SignedRanges
 from mooring.drivers.objects.store import CLOCK_KEY, MAX_OBJECT, Content, Fetched, ObjectInfo, Refusal, Requests
+from mooring.drivers.objects.writer import PART_BYTES, SIDE_BY_SIDE, ObjectWriter
 from mooring.errors import MooringError
 
 Result = TypeVar("Result")
@@ -41,6 +43,7 @@ class RemoteObjects:
         bandwidth: Bandwidth | None = None,
         bulk_delete: bool = True,
         relocate: Callable[[str], tuple[Any, Any]] | None = None,
+        streams: Callable[[str | None], Any] | None = None,
         signed_ranges: bool = False,
         ca_file: Path | None = None,
     ) -> None:
@@ -54,6 +57,7 @@ class RemoteObjects:
             bandwidth: what limits the bytes.
             bulk_delete: whether one request may delete many.
             relocate: makes both stores for another region; None where the region is fixed.
+            streams: makes the same store for objects that are written as they come, for a region; it insists by itself.
             signed_ranges: whether `signed` can stand in for obstore when a server answers ranges as it should not.
             ca_file: certificates that are trusted there, too.
         """
@@ -66,6 +70,7 @@ class RemoteObjects:
         # obstore's memory store refers to what it is given, and callers use their buffers again.
         self._keeps = isinstance(reads, MemoryStore)
         self._relocate = relocate
+        self._streams = streams
         self._relocate_lock = threading.Lock()
         self._signed = SignedRanges(self._sign, place=place, ca_file=ca_file) if signed_ranges else None
         self._signed_only = False
@@ -168,6 +173,19 @@ class RemoteObjects:
                 raise
 
         return self._insist(attempt, key, "write")
+
+    def open_writer(self, key: str) -> ObjectWriter:
+        """Begin a large object, in parts.
+
+        Raises:
+            MooringError: the store cannot be asked for it.
+        """
+        # Asked first: the region is known then, and a wrong key or a right that is missing said before anything is sent.
+        with contextlib.suppress(ObjectMissing):
+            self.head(key)
+        store = self._writes if self._streams is None else self._streams(self._region or None)
+        file = obstore.open_writer(store, key, buffer_size=PART_BYTES, max_concurrency=SIDE_BY_SIDE)
+        return ObjectWriter(file, lambda error: translate(error, place=self._place, key=key, action="write"))
 
     def head(self, key: str) -> ObjectInfo:
         """See `ObjectStore.head`."""

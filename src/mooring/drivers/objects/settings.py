@@ -20,6 +20,7 @@ from mooring.drivers.objects.folder import FolderObjects
 from mooring.drivers.objects.remote import RemoteObjects
 from mooring.drivers.objects.retry import Bandwidth, RetryPolicy
 from mooring.drivers.objects.store import ObjectStore
+from mooring.drivers.objects.writer import ObjectWriter
 
 ACCESS_KEY_FILE = "accessKeyId"
 SECRET_KEY_FILE = "secretAccessKey"  # noqa: S105 - the name of a file
@@ -84,11 +85,18 @@ def open_store(settings: StoreSettings) -> ObjectStore:
     def both(region: str) -> tuple[Any, Any]:
         there = replace(settings, region=region)
         try:
-            reads = make(there, parts.netloc, prefix, _client(settings, _REQUEST_TIMEOUT, read_timeout=_READ_TIMEOUT))
-            writes = make(there, parts.netloc, prefix, _client(settings, _WRITE_TIMEOUT, read_timeout=None))
+            reads = make(
+                there, parts.netloc, prefix, _client(settings, _REQUEST_TIMEOUT, read_timeout=_READ_TIMEOUT), _NO_RETRY
+            )
+            writes = make(there, parts.netloc, prefix, _client(settings, _WRITE_TIMEOUT, read_timeout=None), _NO_RETRY)
         except (ValueError, TypeError) as error:
             raise StoreUrlInvalid(f"{place} cannot be opened.", details=str(error)) from error
         return reads, writes
+
+    def streams(region: str | None) -> Any:
+        there = replace(settings, region=region or settings.region)
+        client = _client(settings, _WRITE_TIMEOUT, read_timeout=None)
+        return make(there, parts.netloc, prefix, client, {"max_retries": 10})
 
     reads, writes = both(settings.region)
     return RemoteObjects(
@@ -97,10 +105,24 @@ def open_store(settings: StoreSettings) -> ObjectStore:
         place=place,
         policy=settings.retry,
         bandwidth=bandwidth,
+        streams=streams,
         relocate=both if parts.scheme == "s3" and settings.region == AUTO else None,
         signed_ranges=parts.scheme == "s3" and settings.credentials is not None,
         ca_file=settings.ca_file,
     )
+
+
+def open_writer(settings: StoreSettings, key: str) -> ObjectWriter:
+    """Begin one large object, which is there when the writer is closed.
+
+    Raises:
+        StoreUrlInvalid: the settings name a folder: a file is written as one.
+        MooringError: see `open_store`; the store cannot be asked.
+    """
+    store = open_store(settings)
+    if not isinstance(store, RemoteObjects):
+        raise StoreUrlInvalid(f"{settings.url} is no object store.")
+    return store.open_writer(key)
 
 
 def _client(settings: StoreSettings, timeout: str, *, read_timeout: str | None) -> dict[str, Any]:
@@ -122,7 +144,7 @@ def _client(settings: StoreSettings, timeout: str, *, read_timeout: str | None) 
 _NO_RETRY: dict[str, Any] = {"max_retries": 0}
 
 
-def _s3(settings: StoreSettings, bucket: str, prefix: str, client: dict[str, Any]) -> Any:
+def _s3(settings: StoreSettings, bucket: str, prefix: str, client: dict[str, Any], retry: dict[str, Any]) -> Any:
 
     region = FIRST_REGION if settings.region == AUTO and settings.endpoint is None else settings.region
     endpoint = s3_base(bucket, endpoint=settings.endpoint, region=region, path_style=settings.path_style)
@@ -151,12 +173,12 @@ def _s3(settings: StoreSettings, bucket: str, prefix: str, client: dict[str, Any
         prefix=prefix or None,
         config=config,  # type: ignore[arg-type]
         client_options=client,  # type: ignore[arg-type]
-        retry_config=_NO_RETRY,  # type: ignore[arg-type]
+        retry_config=retry,  # type: ignore[arg-type]
         credential_provider=provider,  # type: ignore[arg-type]
     )
 
 
-def _gs(settings: StoreSettings, bucket: str, prefix: str, client: dict[str, Any]) -> Any:
+def _gs(settings: StoreSettings, bucket: str, prefix: str, client: dict[str, Any], retry: dict[str, Any]) -> Any:
     config: dict[str, Any] = {"skip_signature": settings.credentials is None}
     if settings.credentials is not None:
         config["service_account_key"] = _read(settings.credentials, SERVICE_ACCOUNT_FILE)
@@ -167,11 +189,11 @@ def _gs(settings: StoreSettings, bucket: str, prefix: str, client: dict[str, Any
         prefix=prefix or None,
         config=config,  # type: ignore[arg-type]
         client_options=client,  # type: ignore[arg-type]
-        retry_config=_NO_RETRY,  # type: ignore[arg-type]
+        retry_config=retry,  # type: ignore[arg-type]
     )
 
 
-def _az(settings: StoreSettings, container: str, prefix: str, client: dict[str, Any]) -> Any:
+def _az(settings: StoreSettings, container: str, prefix: str, client: dict[str, Any], retry: dict[str, Any]) -> Any:
     if settings.credentials is None:
         raise StoreCredentialsMissing("Azure's store needs credentials: the account's name as accessKeyId, its key.")
     config: dict[str, Any] = {
@@ -186,7 +208,7 @@ def _az(settings: StoreSettings, container: str, prefix: str, client: dict[str, 
         prefix=prefix or None,
         config=config,  # type: ignore[arg-type]
         client_options=client,  # type: ignore[arg-type]
-        retry_config=_NO_RETRY,  # type: ignore[arg-type]
+        retry_config=retry,  # type: ignore[arg-type]
     )
 
 

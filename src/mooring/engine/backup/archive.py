@@ -22,8 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from mooring.domain.repository.endpoints import default_path_style
 from mooring.domain.work.backup import ArchiveResult, BackupArchive
 from mooring.domain.work.backup_errors import ArchiveFailed
+from mooring.drivers.objects.settings import StoreSettings, open_writer
+from mooring.drivers.objects.writer import ObjectWriter
 from mooring.drivers.postgres import Session, render_conninfo
 from mooring.drivers.postgres_programs import observe_clients, write_passfile
 from mooring.engine.backup.compare import Comparison, Gathered
@@ -95,11 +98,12 @@ class Archive:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with _target(Path(self.document.output)) as out:
+                with _target(self.document) as out:
                     return self._attempt(out)
             except DumpAgain as fault:
                 # What went into a pipe cannot be taken back.
-                if attempt == ATTEMPTS or not _is_replaceable(Path(self.document.output)):
+                output = self.document.output
+                if attempt == ATTEMPTS or (output is not None and not _is_replaceable(Path(output))):
                     raise fault.reason from None
                 self.report.progress(f"again: {fault.reason.brief}"[:200])
         raise ArchiveFailed("The archive was begun again too often.")
@@ -186,7 +190,7 @@ class _Files:
 class _Counting:
     """A file that only grows, and says how much was written; zipfile asks no more of it."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | ObjectWriter) -> None:
         self._file = file
         self.written = 0
 
@@ -217,7 +221,27 @@ def render_manifest(database: str, facts: Facts) -> bytes:
 
 
 @contextmanager
-def _target(path: Path) -> Iterator[_Counting]:
+def _target(document: BackupArchive) -> Iterator[_Counting]:
+    """Where the archive goes; it is there when the body went well, and else not."""
+    if document.output is not None:
+        with _file(Path(document.output)) as counting:
+            yield counting
+    elif document.store is not None:
+        writer = open_writer(
+            StoreSettings(
+                url=document.store.url,
+                endpoint=document.store.endpoint,
+                path_style=default_path_style(endpoint=document.store.endpoint, path_style=None),
+                credentials=Path(document.store.credentials_dir) if document.store.credentials_dir else None,
+            ),
+            document.store.key,
+        )
+        yield _Counting(writer)
+        writer.close()
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[_Counting]:
     """The archive's file; it gets its name when the body went well."""
     replaceable = _is_replaceable(path)
     part = path.with_name(f"{path.name}.part") if replaceable else path
