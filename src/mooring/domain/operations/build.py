@@ -15,7 +15,7 @@ from mooring.domain.model.identity import Ref
 from mooring.domain.operations.backup import BEFORE_UPGRADE, SCHEDULED, plan_backup
 from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.expire import plan_expire
-from mooring.domain.operations.init import plan_init
+from mooring.domain.operations.init import FINISH, plan_init
 from mooring.domain.operations.neutral import neutral_steps
 from mooring.domain.operations.plan import OperationType, Plan
 from mooring.domain.operations.promote import plan_promote
@@ -289,6 +289,7 @@ def _kept_quiet(accepted: Accepted, plan: Plan) -> Plan:
     subject = _subject(accepted)
     if not subject.staging:
         return plan
+    at = next(number for number, step in enumerate(plan.steps) if step.name == FINISH) + 1
     steps = neutral_steps(
         accepted.ref,
         accepted.id,
@@ -296,9 +297,9 @@ def _kept_quiet(accepted: Accepted, plan: Plan) -> Plan:
         role="current",
         base_url=accepted.base_url,
         first=True,
-        hold=plan.steps[-1].hold,
+        hold=plan.steps[at - 1].hold,
     )
-    return replace(plan, steps=(*plan.steps, *steps))
+    return replace(plan, steps=(*plan.steps[:at], *steps, *plan.steps[at:]))
 
 
 def _delete(accepted: Accepted) -> Plan:
