@@ -13,6 +13,7 @@ from mooring.control.schedules import first_seen, look_at_schedules, next_expiry
 from mooring.control.services import Services
 from mooring.control.sources import find_source
 from mooring.control.subjects import ensure_admin_password
+from mooring.control.template_stock import find_template
 from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
 from mooring.domain.instance.data_outcome import not_begun, not_verified
 from mooring.domain.instance.kept import next_to_go
@@ -137,6 +138,8 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
     )
     try:
         accepted = replace(accepted, repository=await _repository(services, work, operation))
+        if operation.type is OperationType.INIT and work.subject is not None:
+            accepted = replace(accepted, template=await find_template(services, work.subject, operation.doc.spec))
         accepted = replace(accepted, source=await find_source(services, work, operation))
         ops.check_acceptable(accepted)
     except MooringError as error:

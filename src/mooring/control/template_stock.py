@@ -26,6 +26,7 @@ from mooring.domain.templates.stock import Aged, decide_dropped
 from mooring.domain.templates.tasks import KIND, Bounds, Prune, place_secrets, prune_task, task_names
 from mooring.domain.work.template_errors import TemplateRefused, TemplateTaskFailed
 from mooring.drivers.documents import VersionConflict
+from mooring.drivers.secret_store import MissingSecret
 
 TASK_S = 600.0
 TRIES = 3
@@ -141,4 +142,5 @@ async def remove_place(services: Services, place: Ref, identity: Identity) -> No
     if not seen.tasks:
         await target.converge(Desired(place, identity, network=False), seen)
     for secret in place_secrets(place):
-        await services.secrets.delete(secret)
+        with contextlib.suppress(MissingSecret):
+            await services.secrets.delete(secret)

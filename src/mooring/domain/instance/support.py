@@ -28,7 +28,6 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "networkPolicy.enabled": (True,),
     "readOnlySqlAccess.enabled": (False,),
     "refresh.filestoreMethod": ("auto", "copy", "skip"),
-    "init.template": ("auto", "never"),
 }
 KINDS_NOT_YET: frozenset[str] = frozenset()
 # Fields of the kinds of operations, the same way.
@@ -38,7 +37,6 @@ OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "inPlace": (False,),
     "to": (),
     "maintenance": ("now",),
-    "template": ("auto", "never"),
     "destination": (),
     "format": ("snapshot",),
     "mode": ("move",),
