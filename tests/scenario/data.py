@@ -62,7 +62,8 @@ from mooring.engine.modules import merge_checksums
 @dataclass
 class Database:
     """One database. `code` names the release that its tables are of; `checksums` is what is stored of its modules' files;
-    `rows` is what users wrote; `waiting` is mail that is not sent yet, and since when; `neutral` says that it cannot act.
+    `rows` is what users wrote; `waiting` is mail that is not sent yet, and since when; `neutral` says that it is a
+    copy of this instance's own, `alive` that something of it would act, `uuid` what it says that it is.
     """
 
     owner: str
@@ -76,6 +77,8 @@ class Database:
     waiting: dict[str, datetime] = field(default_factory=dict)
     size_bytes: int = 8_000_000
     neutral: bool = False
+    alive: bool = False
+    uuid: str = ""
     checksums: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -315,14 +318,15 @@ class Postgres:
         if task.database in self.sessions:
             raise DatabaseInUse(f"The database {task.database} is in use.")
         self._step(found, task.fence, task.TASK)
-        fresh, found.neutral = not found.neutral, True
+        fresh, found.neutral, found.alive = not found.neutral, True, False
+        found.uuid = f"copy by {task.fence.operation}" if fresh else found.uuid
         found.waiting.clear()
         return NeutralizeResult(task.database, (), (), len(task.statements), (), (), fresh, None, "mooring", 1)
 
     def verify_neutral(self, task: DatabaseVerifyNeutral) -> NeutralResult:
         """`database-verify-neutral`."""
         found = self.databases.get(task.database)
-        if found is None or not found.neutral:
+        if found is None or not found.neutral or found.alive or found.waiting:
             raise NotNeutral(f"{task.database} is not neutral.")
         return NeutralResult(task.database, (), ())
 

@@ -143,6 +143,7 @@ class Machine:
     last_write: float = -10.0
     fail_next: list[tuple[str, MooringError]] = field(default_factory=list)
     writing: bool = True
+    moved: bool = False
     written_beside: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -195,9 +196,7 @@ class Machine:
         if task.argv[0] == "cat":
             return Outcome(seconds=TASK_S, log=PASSWD)
         if kind_of(task) == READ_RELEASE:
-            assert task.image is not None
-            code = ReleaseCode(self.image(task.image.reference).series, False, 1, "")
-            return Outcome(seconds=TASK_S, result=code.to_json())
+            return Outcome(seconds=TASK_S, effect=self.end)
         if task.argv[:2] == ("sh", "-c") and kind_of(task) != ModulesHash.TASK:
             return Outcome(seconds=TASK_S, log=self._describe(task))
         self.started[task.name] += 1
@@ -217,6 +216,19 @@ class Machine:
         ):  # its end says that nobody answers; a first task makes the volume
             self._half_build(task)
         return Outcome(seconds=LONG_TASK_S if kind_of(task) in LONG else TASK_S, effect=self.end)
+
+    def _check_identity(self, where: str, found: Database) -> None:
+        """Nothing of Odoo's may work on data that says it is another instance's, unless a person moved it."""
+        if self.moved or found.mark is None or not found.uuid:
+            return
+        theirs = [
+            one.mark.instance
+            for server in self.servers()
+            for one in server.databases.values()
+            if one.mark is not None and one.mark.role == "current" and one.uuid == found.uuid
+            if one.mark.instance != found.mark.instance
+        ]
+        assert not theirs, f"{where} works on data that says it is {theirs[0]}'s"
 
     def _half_build(self, task: TaskSpec) -> None:
         """What is there of a restore from its first moment, and stays when it is killed."""
@@ -243,6 +255,8 @@ class Machine:
     def _run(self, task: TaskSpec) -> Any:
         if kind_of(task) == ModulesHash.TASK:
             return self._hash(task)
+        if kind_of(task) == READ_RELEASE:
+            return ReleaseCode(self._image(task).series, False, 1, "").to_json()
         return self._odoo(task) if task.image is not None else self._engine(task)
 
     def _hash(self, task: TaskSpec) -> Any:
@@ -377,6 +391,7 @@ class Machine:
             _, found, _ = self._reach(task.files)
         except MooringError:
             return
+        self._check_identity(task.name, found)
         for name in _modules(task, "--update=") & ({*found.modules, "all"}):
             doomed = list(found.modules) if name == "all" else [name]
             found.modules |= dict.fromkeys(doomed, "to upgrade")
@@ -406,6 +421,7 @@ class Machine:
                 raise FailedError("Odoo ended with 255.")
         for name in _modules(task, "--init="):
             found.series = image.series
+            found.alive, found.uuid = True, found.uuid or f"made by {task.name}"
             found.modules |= {"base": "installed", name: "installed"}
             if name == "nowhere":
                 del found.modules[name]  # Odoo ends with 0 all the same
@@ -413,6 +429,7 @@ class Machine:
             files.current = files.current or []
         if _modules(task, "--update=") and image.flaw != "verify":
             found.modules = dict.fromkeys(found.modules, "installed")
+            found.alive = True  # an update writes its modules' own data again
             for kept in (found.rows, self.files(task.place).current or []):
                 kept[:] = [one for one in kept if not one.startswith("half of ")]
         if image.flaw != "verify":
@@ -450,6 +467,8 @@ class Machine:
         for box in self.sim.containers.values():
             if box.role in ("web", "cron") and box.gone_at is None and box.exit_code is None:
                 found = self._data_of(box)
+                if found is not None:
+                    self._check_identity(box.name, found)
                 if found is not None and found.modules:
                     shut = any(net.ref == box.ref and net.policy.egress == "none" for net in self.sim.networks.values())
                     assert found.neutral or not shut, f"{box.name} runs on data of a copy that is not neutral"

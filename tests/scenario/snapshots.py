@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from mooring.domain.repository.manifest import ModuleVersion, SnapshotSizes
 from mooring.domain.work.backup import Backup, BackupResult
 from mooring.domain.work.backup_errors import NothingBuilt, RestoreIncomplete, SnapshotUnfit
+from mooring.domain.work.copy_errors import ModeNotSaid, SeriesUnfit
 from mooring.domain.work.errors import DatabaseForeign
 from mooring.domain.work.mark import DataMark, decide_fence
 from mooring.domain.work.names import beside
@@ -47,6 +48,7 @@ class Snapshot:
     tags: tuple[str, ...]
     database: Database | None
     files: list[str] | None
+    name: str = ""
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Repository:
         Raises:
             SnapshotMissing: there is none.
         """
-        own = [one for one in self.snapshots if one.instance == choice.instance]
+        own = [one for one in self.snapshots if choice.instance in (one.instance, one.name)]
         if choice.snapshot != "latest":
             own = [one for one in own if one.id.startswith(choice.snapshot)]
         if not own:
@@ -102,7 +104,8 @@ def back_up(repository: Repository, server: Postgres, files: Files, task: Backup
         files.fence(task.instance.id, task.fence, task.TASK)
         kept = [one for one in files.current or [] if one in found.rows]
     snapshot = f"{len(repository.snapshots) + 1:032x}"
-    made = Snapshot(snapshot, now, task.instance.id, task.instance.namespace, task.tags, database, kept)
+    whose = task.instance
+    made = Snapshot(snapshot, now, whose.id, whose.namespace, task.tags, database, kept, whose.name)
     repository.snapshots.append(made)
     return BackupResult(snapshot, now, "Complete", NO_SIZES, 1, "directory", 1, len(kept or ()), 0, 0, 0)
 
@@ -129,10 +132,15 @@ def restore_database(server: Postgres, repository: Repository, task: DatabaseRes
     snapshot = repository.find(task.source)
     if snapshot.database is None:
         raise SnapshotUnfit(f"The snapshot {snapshot.id} holds no database.")
+    if task.refuse_own and snapshot.instance == task.instance:
+        raise ModeNotSaid(f"The snapshot {snapshot.id} is of this very instance.")
+    if task.series not in (None, snapshot.database.series):
+        raise SeriesUnfit(f"The snapshot {snapshot.id} is of Odoo {snapshot.database.series}.")
     kept = left is not None and left.mark is not None and bool(left.mark.at)
     if not kept:
         made = copy.deepcopy(snapshot.database)
         made.owner = task.owner
+        made.neutral = made.neutral and snapshot.instance == task.instance
         made.mark = DataMark(task.instance, "building", task.fence.operation, at="now")
         server.databases[name] = made
     modules = tuple(ModuleVersion(key, "1.0") for key in sorted(snapshot.database.modules))

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from mooring.domain.instance.tasks import generated_secret
+from mooring.domain.model.identity import Ref
 from mooring.domain.work.backup_errors import RestoreFailed, RestoreIncomplete
 from mooring.domain.work.errors import ProbeFailed, ServerUnreachable
+from mooring.domain.work.neutralize_errors import NotNeutral
 from mooring.errors import MooringError
 from tests.scenario.world import SHOP, Picture, World, instance, repository
 
@@ -110,6 +112,28 @@ async def _restored_with_mail(world: World) -> None:
     await world.mail("new")
 
 
+async def _beside_another(world: World) -> None:
+    """Another instance runs here, and has a snapshot with mail that waits."""
+    other = Ref("OdooInstance", "default", "other")
+    await world.apply(repository())
+    await world.bring_up(instance("other"))
+    await world.mark("of the other", other)
+    await world.mail("to a customer", other)
+    await world.ask("Backup", ref=other, repository="nas")
+    await world.drive(other)
+    await world.mark("of the shop")
+    await world.passes(4)  # users write
+
+
+async def _copy(world: World) -> None:
+    await world.ask("Restore", source={"snapshot": "latest", "repository": "nas", "snapshotOf": "other"})
+
+
+async def _copy_not_neutral(world: World) -> None:
+    world.machine.fail_next += [("database-verify-neutral", NotNeutral("mail"))] * 2
+    await _copy(world)
+
+
 async def _backup(world: World) -> None:
     await world.apply(repository())
     await world.ask("Backup", repository="nas")
@@ -186,6 +210,8 @@ STORIES: dict[str, Story] = {
     "restore, swap of the database fails": Story(
         _restore_fails("database-swap", *[ServerUnreachable("nobody answers")] * 3), _backed_up, loses=True
     ),
+    "copy of another": Story(_copy, _beside_another, loses=True),
+    "copy of another, not proved neutral": Story(_copy_not_neutral, _beside_another),
     "second restore": Story(_restore, _restored, loses=True),
     "rollback of a restore, swap of the files fails": Story(_rollback_fails("filestore-swap"), _restored, loses=True),
     "rollback, files fail": Story(_rollback_fails("filestore-return"), _upgraded),

@@ -19,6 +19,7 @@ from mooring.api.texts import (
     Flag,
     HttpUrl,
     ImageReference,
+    InstanceWord,
     Language,
     ModuleName,
     ObjectName,
@@ -176,6 +177,10 @@ class RestoreSource(RuledModel):
         default=None,
         description="Name of the BackupRepository with the snapshot. Left out: the instance's own.",
     )
+    snapshot_of: InstanceWord | None = Field(
+        default=None,
+        description="Name or id of the instance whose snapshot it is, as the repository has it. Left out: this one.",
+    )
     instance: NamespacedRef | None = Field(default=None, description="Another instance, whose present data is copied.")
     url: ArchiveUrl | None = Field(default=None, description="An archive: https://…, s3://…, file:///… and the like.")
     endpoint: HttpUrl | None = Field(
@@ -194,12 +199,14 @@ class RestoreSource(RuledModel):
         yield from find_not_one_of(given, ("snapshot", "instance", "url", "odoo"), needed=True, where="a source")
         if "repository" in given and "snapshot" not in given:
             yield Broken("belongs to snapshot", field="repository")
+        if "snapshot_of" in given and "snapshot" not in given:
+            yield Broken("belongs to snapshot", field="snapshot_of")
         for name in ("endpoint", "credentials_secret_ref"):
             if name in given and "url" not in given:
                 yield Broken("belongs to url", field=name)
 
 
-class OdooRestoreJobSpec(OperationSpec):
+class OdooRestoreJobSpec(OperationSpec, RuledModel):
     """What is restored."""
 
     source: RestoreSource = described("Where the data comes from.")
@@ -208,10 +215,27 @@ class OdooRestoreJobSpec(OperationSpec):
         description="`move`: the data goes on as the real one; `copy`: it is neutralized. Left out: move where snapshot and "
         "instance are one and the same, else copy.",
     )
+    source_stopped: Flag = Field(
+        default=False,
+        description="Needed to move another instance's data: a person has seen that it is stopped, and stays so. Else both "
+        "would send the same mail and charge the same cards.",
+    )
     in_place: Flag = Field(
         default=False,
         description="Allows replacing the data where the new cannot be built beside the old. A verified dump comes first.",
     )
+
+    @classmethod
+    def find_broken(cls, given: Mapping[str, Any]) -> Iterator[Broken]:
+        """Another's data is moved by a person's word only."""
+        source = given.get("source")
+        value = source.model_dump(exclude_none=True) if isinstance(source, RestoreSource) else source
+        other = isinstance(value, Mapping) and any(key in value for key in ("snapshot_of", "snapshotOf"))
+        moved = given.get("mode") == RestoreMode.MOVE and other
+        if moved and given.get("source_stopped") is not True:
+            yield Broken("moves another instance's data: stop that instance first, then say so", field="source_stopped")
+        if given.get("source_stopped") is True and not moved:
+            yield Broken("belongs to mode move with source.snapshotOf", field="source_stopped")
 
 
 class OdooRestoreJob(Resource):

@@ -267,6 +267,14 @@ OptionKey = Annotated[
 Tag = Annotated[
     str, Text("a tag: letters, digits, _ . : = / -", longest=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:=/-]*$")
 ]
+InstanceWord = Annotated[
+    str,
+    Text(
+        "the name or the id of an instance: lower-case letters, digits and hyphens",
+        longest=63,
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+    ),
+]
 SnapshotId = Annotated[
     str, Text("a snapshot's identity, or latest", longest=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
 ]

@@ -128,6 +128,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         admin_user=work.access.admin_user if work.access else "",
         replicas=replicas,
         base_url=endpoint.url if endpoint is not None and (hosts or staging) else None,
+        address=endpoint.url if endpoint is not None else work.doc.status.get("url"),
         free_bytes=seen.free_bytes if work.access is not None and work.access.server.managed else None,
         previous=previous.operation if previous else "",
         previous_kind=previous.kind if previous else OperationType.UPGRADE,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mooring.api.enums import RestoreMode
 from mooring.domain.instance.backups import COMPLETE, FAILED
 from mooring.domain.instance.kept import forget_kept, keep_also
 from mooring.domain.instance.ledger import Ledger, Previous
@@ -17,7 +18,7 @@ from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
-from mooring.domain.operations.restore import BUILD
+from mooring.domain.operations.restore import BUILD, decide_mode
 from mooring.errors import MooringError
 
 
@@ -59,10 +60,9 @@ def let_in(ledger: Ledger, accepted: Accepted, *, at: str) -> Ledger:
     previous: Previous | None = None
     if accepted.initialized:
         previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE, ledger.cron_held, ledger.cron_held_since)
-    held = ""
-    # A copy of another instance is neutral: what it held to be sent was cancelled.
-    if subject.environment == "Production" and accepted.source is None:
-        held = f"its data came back from {accepted.spec['source']['snapshot']}"
+    # A copy is neutral: its cron has nothing to do, and nothing of it was sent before.
+    moved = accepted.source is None and decide_mode(accepted.spec) is RestoreMode.MOVE
+    held = f"its data came back from {accepted.spec['source']['snapshot']}" if moved and not subject.staging else ""
     if ledger.previous is not None and ledger.previous.operation == accepted.id:
         previous = ledger.previous
     since = at if held else ""

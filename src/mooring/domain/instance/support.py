@@ -39,7 +39,6 @@ OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "maintenance": ("now",),
     "destination": (),
     "format": ("snapshot",),
-    "mode": ("move",),
     "filestoreMethod": ("auto", "copy", "skip"),
     "source.url": (),
     "source.odoo": (),

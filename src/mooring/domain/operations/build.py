@@ -22,7 +22,7 @@ from mooring.domain.operations.promote import plan_promote
 from mooring.domain.operations.provision import plan_provision
 from mooring.domain.operations.refresh import plan_refresh
 from mooring.domain.operations.release_hold import plan_release_hold
-from mooring.domain.operations.restore import plan_restore, plan_return
+from mooring.domain.operations.restore import decide_mode, plan_restore, plan_return
 from mooring.domain.operations.running import (
     plan_delete,
     plan_release_back,
@@ -49,7 +49,8 @@ class Accepted:
         to: the release it leads to.
         admin_user: role that may create databases.
         replicas: what has to be ready at the end.
-        base_url: where users reach the instance.
+        base_url: where users reach the instance, by a name that they keep.
+        address: where it answers, by any name; None while nobody saw it.
         free_bytes: free space where the data is; None where nobody knows.
         previous: id of the operation whose copies a rollback returns to.
         previous_kind: its type.
@@ -81,6 +82,7 @@ class Accepted:
     held_since: str = ""
     source: Subject | None = None
     previous_data: bool = True
+    address: str | None = None
 
 
 def _subject(accepted: Accepted) -> Subject:
@@ -200,14 +202,19 @@ def _expire(accepted: Accepted) -> Plan:
 def _restore(accepted: Accepted) -> Plan:
     if "instance" in accepted.spec["source"]:
         return _copy(accepted)
+    source = accepted.spec["source"]
     return plan_restore(
         accepted.ref,
         accepted.id,
         _subject(accepted),
         _repository(accepted),
-        snapshot=str(accepted.spec["source"]["snapshot"]),
+        snapshot=str(source["snapshot"]),
+        snapshot_of=source.get("snapshotOf"),
+        mode=decide_mode(accepted.spec),
+        mode_said=accepted.spec.get("mode") is not None,
         admin_user=accepted.admin_user,
         replicas=accepted.replicas,
+        base_url=accepted.address,
         free_bytes=accepted.free_bytes,
     )
 

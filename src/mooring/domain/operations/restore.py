@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restore: a snapshot is built beside the running data, checked and tried there, and only then swapped in under a hold.
 
-The pair that was replaced is kept: `rollback` returns to it, by `plan_return`. Where production's data went back in time cron
-stays away after the end, since mail, charges and jobs of the time between would happen again.
+A copy is neutralized and proved neutral before anything of Odoo sees it; so is whatever comes into a Staging instance. The
+pair that was replaced is kept: `rollback` returns to it, by `plan_return`. Where production's data went back in time cron stays
+away after the end, since mail, charges and jobs of the time between would happen again; a copy's cron has nothing to do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from mooring.api.enums import RestoreMode
 from mooring.domain.instance.data_tasks import data_task
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.subject import DATA_DIR, Subject
@@ -17,11 +21,25 @@ from mooring.domain.model.identity import Ref
 from mooring.domain.operations.aside import BUILD, BUILD_DEADLINE, BUILD_FILES, LET_IN, Aside
 from mooring.domain.operations.backup import SCRATCH
 from mooring.domain.operations.exchange import Half, Swaps, back_fence, plan_way_back
+from mooring.domain.operations.neutral import neutral_steps
 from mooring.domain.operations.plan import OperationType, Plan, Take
 from mooring.domain.work.common import Fence
 from mooring.domain.work.restore import DatabaseRestore, FilestoreRestore, SnapshotChoice
 
-__all__ = ["BUILD", "LET_IN", "plan_restore", "plan_return"]
+__all__ = ["BUILD", "LET_IN", "decide_mode", "plan_restore", "plan_return"]
+
+
+def decide_mode(spec: Mapping[str, Any]) -> RestoreMode:
+    """Whether the data goes on as the real one: as asked, else only where a snapshot of the instance's own comes back.
+
+    Args:
+        spec: of the OdooRestoreJob, camelCase.
+    """
+    asked, source = spec.get("mode"), spec["source"]
+    if asked is not None:
+        return RestoreMode(asked)
+    own = source.get("snapshot") is not None and source.get("snapshotOf") is None
+    return RestoreMode.MOVE if own else RestoreMode.COPY
 
 
 def plan_restore(
@@ -31,23 +49,33 @@ def plan_restore(
     repository: RepositoryAccess,
     *,
     snapshot: str,
+    snapshot_of: str | None = None,
+    mode: RestoreMode = RestoreMode.MOVE,
+    mode_said: bool = True,
     admin_user: str,
     replicas: tuple[tuple[str, int], ...],
+    base_url: str | None = None,
     free_bytes: int | None = None,
 ) -> Plan:
-    """Bring `snapshot` of this very instance back.
+    """Bring a snapshot in place of the instance's data.
 
     Args:
         operation: the operation's document.
         operation_id: its id: what is built and what is replaced carry it.
         snapshot: its id, or `latest`.
+        snapshot_of: id or name of the instance that it is of; None is this one.
+        mode: a copy is neutralized; what is moved goes on as it is, but in a Staging instance.
+        mode_said: a person chose it; else a snapshot of this very instance under another's name is refused.
         admin_user: role that may create databases.
         replicas: what has to be ready at the end.
+        base_url: where users reach the instance, as far as it was seen.
         free_bytes: where the server keeps its data; None where nobody knows.
     """
     aside = Aside(operation, operation_id, subject, admin_user, "the snapshot", "its data is being restored")
     instance, database = subject.identity.instance, subject.database
-    source = SnapshotChoice(instance=instance, namespace=subject.ref.namespace, snapshot=snapshot)
+    source = SnapshotChoice(instance=snapshot_of or instance, namespace=subject.ref.namespace, snapshot=snapshot)
+    quiet = mode is RestoreMode.COPY or subject.staging
+    neutral = neutral_steps(operation, operation_id, aside.built, role="building", base_url=base_url) if quiet else ()
     build = DatabaseRestore(
         connection=aside.admin,
         fence=aside.fence,
@@ -59,6 +87,8 @@ def plan_restore(
         source=source,
         scratch=SCRATCH,
         free_bytes=free_bytes,
+        series=subject.release.facts.series,
+        refuse_own=snapshot_of is not None and not mode_said,
     )
     building = admin_task(subject, aside.stem(BUILD), build, owner_password=True)
     files = FilestoreRestore(
@@ -78,10 +108,17 @@ def plan_restore(
                 "The snapshot's database is built beside the present one, which goes on working.",
                 replace(building, task=repository.grant(building.task)),
             ),
+            *neutral,
             aside.build_filestore(
                 "The snapshot's files are put beside the present ones.",
                 # The same snapshot as the database's, also where a newer one has come since.
-                replace(filing, takes=(Take(("source", "snapshot"), BUILD, "snapshot"),)),
+                replace(
+                    filing,
+                    takes=(
+                        Take(("source", "snapshot"), BUILD, "snapshot"),
+                        Take(("source", "instance"), BUILD, "origin"),
+                    ),
+                ),
             ),
         ),
         replicas=replicas,

@@ -22,7 +22,7 @@ BackAs = Literal["building", "previous", "safety"]
 
 @dataclass(frozen=True)
 class SnapshotChoice(Shape):
-    """A snapshot: its instance's id, its namespace where blobs are shared in one, and its own id or `latest`."""
+    """A snapshot: its instance's id or name, its namespace where blobs are shared in one, and its own id or `latest`."""
 
     instance: str
     namespace: str
@@ -42,6 +42,8 @@ class DatabaseRestore(Document):
         database: the instance's own, which is not touched; it gives the settings of the new one.
         scratch: folder for the dump's small files and pipes, this task's own: what is in it is removed.
         free_bytes: free space where the server keeps its data; None where nobody knows.
+        series: of the Odoo that will run on it; a snapshot of another one is refused. None asks for none.
+        refuse_own: a snapshot of this very instance is refused: nobody said whether it goes on as the real data.
     """
 
     TASK: ClassVar[str] = "database-restore"
@@ -57,6 +59,8 @@ class DatabaseRestore(Document):
     scratch: str
     jobs: int = 2
     free_bytes: int | None = None
+    series: str | None = None
+    refuse_own: bool = False
 
     def __post_init__(self) -> None:
         """Refuse names that cannot work.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mooring.domain.repository.manifest import SnapshotDatabase, SnapshotManifest
 from mooring.domain.work.backup_errors import RestoreIncomplete, SnapshotUnfit
+from mooring.domain.work.copy_errors import ModeNotSaid, SeriesUnfit, ServerTooOld
 from mooring.domain.work.errors import NotEnoughSpace
 from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside
@@ -42,6 +43,7 @@ def ensure_restored(document: DatabaseRestore, report: Reporter) -> DatabaseRest
 
     Raises:
         SnapshotMissing, SnapshotUnfit: the snapshot cannot be restored here; nothing was changed.
+        SeriesUnfit, ServerTooOld, ModeNotSaid: the same, and why.
         RestoreFailed, RestoreIncomplete: what was built is not whole; what is current is untouched.
         DatabaseForeign, StaleAttempt, NotEnoughSpace, ExtensionMissing: see their texts.
         MooringError: PostgreSQL or the repository cannot be used.
@@ -71,8 +73,15 @@ def _check_fits(document: DatabaseRestore, session: Session, manifest: SnapshotM
     database = manifest.database
     if database is None:
         raise SnapshotUnfit(f"The snapshot {manifest.id} holds no database.")
+    if document.refuse_own and manifest.instance.id == document.instance:
+        raise ModeNotSaid(f"The snapshot {manifest.id} is of this very instance, and was asked for as another's.")
+    if document.series is not None and manifest.series != document.series:
+        raise SeriesUnfit(
+            f"The snapshot is of Odoo {manifest.series}, and the instance has a release of Odoo {document.series}.",
+            resolution=f"Give the instance a release of Odoo {manifest.series}.",
+        )
     if database.server_major > session.major:
-        raise SnapshotUnfit(
+        raise ServerTooOld(
             f"The snapshot is of PostgreSQL {database.server_version}, the server is {session.version}: older.",
             resolution=f"Restore it on a server of PostgreSQL {database.server_major} or newer.",
         )
