@@ -78,7 +78,7 @@ def outcome_error(operation: Operation) -> MooringError:
 
 
 def view(doc: Document) -> dict[str, Any]:
-    """What every list shows of a record: {kind, namespace, name, phase, url, release, created}."""
+    """What every list shows of a record: {kind, namespace, name, phase, url, release, version, environment, created}."""
     status = doc.status
     release = status.get("release") or status.get("image") or {}
     phase = "Deleting" if doc.deleted_at is not None else status.get("phase") or "Pending"
@@ -90,5 +90,6 @@ def view(doc: Document) -> dict[str, Any]:
         "url": status.get("url"),
         "release": release.get("image") or release.get("source"),
         "version": release.get("version"),
+        "environment": status.get("environment"),
         "created": doc.meta.get("createdAt"),
     }

@@ -153,6 +153,15 @@ class AddonsMissing(UsageError):
     )
 
 
+class NotStaging(UsageError):
+    """Something was asked for that only a Staging instance has."""
+
+    code = "MOOR-540"
+    reason = "NotStaging"
+    retry = Retry.NEVER
+    default_resolution = "Name a Staging instance; `mooring list` shows which ones are."
+
+
 class UnknownRepository(NotFoundError):
     """There is no such backup repository."""
 

@@ -34,6 +34,7 @@ def running(name: str = "shop", namespace: str = "default", **status: Any) -> tu
     )
     return doc, {
         "phase": "Running",
+        "environment": "Production",
         "observedGeneration": 1,
         "url": f"http://{name}.example.com",
         "release": {"image": "odoo:14.0", "digest": "sha256:1", "version": "14.0"},

@@ -50,12 +50,13 @@ def command(options: Options, *, instances: bool) -> int:
             *((row["namespace"],) if spaced else ()),
             row["name"] if row["kind"] == "OdooInstance" else f"{row['name']} ({row['kind']})",
             mark_phase(style, row["phase"]),
+            row["environment"] or "-",
             row["url"] or "-",
             row["release"] or "-",
             render_age(row["created"], now),
         )
         for row in rows
     ]
-    head = (*(("NAMESPACE",) if spaced else ()), "NAME", "PHASE", "URL", "RELEASE", "AGE")
+    head = (*(("NAMESPACE",) if spaced else ()), "NAME", "PHASE", "ENVIRONMENT", "URL", "RELEASE", "AGE")
     print_text(render_table(head, table))
     return 0

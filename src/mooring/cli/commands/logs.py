@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 )
 @click.argument("name")
 @click.option("-f", "--follow", is_flag=True, help="Go on until interrupted.")
-@click.option("--role", type=click.Choice(("web", "cron")), default="web", show_default=True, help="Whose log.")
+@click.option("--role", type=click.Choice(("web", "cron", "mail")), default="web", show_default=True, help="Whose log.")
 @click.option("--server", is_flag=True, help="The log of the instance's database server instead.")
 @click.option("--lines", type=click.IntRange(0), default=100, show_default=True, help="How many lines from the end.")
 def command(options: Options, name: str, *, follow: bool, role: str, server: bool, lines: int) -> int:
