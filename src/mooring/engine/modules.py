@@ -30,7 +30,6 @@ from mooring.engine.parameters import ensure_parameter, read_parameter
 from mooring.engine.report import Reporter
 from mooring.engine.server import NOT_INTO_THIS_DATABASE, open_session
 
-WAIT_S = 60
 _TABLES = ("ir_module_module", "ir_config_parameter", "res_lang")
 
 
@@ -46,7 +45,7 @@ def read_modules(document: ModulesRead, report: Reporter) -> InstalledModules:
     with open_session(document.connection, task=document.TASK, database=document.database) as session:
         _check(session, document.database)
         report.progress("lock")
-        _lock(session, document.database)
+        _lock(session, document.database, wait_s=document.wait_s)
         report.progress("read")
         patterns = read_parameter(session, PATTERNS_PARAMETER)
         return InstalledModules(
@@ -81,7 +80,7 @@ def ensure_stored(document: ModulesStore, report: Reporter) -> StoredChecksums:
         with keeper:
             report.progress("lock")
             keeper.lock(lock_key(document.instance), wait_s=document.fence.wait_s)
-            _lock(session, document.database)
+            _lock(session, document.database, wait_s=document.fence.wait_s)
             return _store(session, document)
 
 
@@ -129,12 +128,12 @@ def _check(session: Session, database: str) -> None:
         raise NotInitialized(f"The database {database} holds no Odoo.")
 
 
-def _lock(session: Session, database: str) -> None:
+def _lock(session: Session, database: str, *, wait_s: int) -> None:
     try:
-        session.lock(checksums_lock_key(database), wait_s=WAIT_S)
+        session.lock(checksums_lock_key(database), wait_s=wait_s)
     except LockHeld as fault:
         raise ModulesLocked(
-            f"Another tool has been updating the database {database} for {WAIT_S} seconds.", details=fault.brief
+            f"Another tool has been updating the database {database} for {wait_s} seconds.", details=fault.brief
         ) from None
 
 

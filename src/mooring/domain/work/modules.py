@@ -31,12 +31,17 @@ def checksums_lock_key(database: str) -> int:
 
 @dataclass(frozen=True)
 class ModulesRead(Document):
-    """What a database says of its modules' files. Owner's connection; changes nothing; gives `InstalledModules`."""
+    """What a database says of its modules' files. Owner's connection; changes nothing; gives `InstalledModules`.
+
+    Attributes:
+        wait_s: seconds to wait for another tool that is updating the database.
+    """
 
     TASK: ClassVar[str] = "modules-read"
 
     connection: Connection
     database: str
+    wait_s: int = 60
 
 
 @dataclass(frozen=True)
