@@ -108,6 +108,11 @@ def checksum(image: str, module: str) -> str:
     return f"{module} of {found.like if found.like and module not in found.other else name}"
 
 
+def same_code(data: Database, image: str) -> bool:
+    """Whether a database's modules were last updated with the files that they have in the image with this digest."""
+    return all(checksum(image, name) == checksum(data.code, name) for name in data.modules)
+
+
 @dataclass
 class Crash:
     """Counts everything that a controller does to the world, and ends its life at one of them."""
@@ -474,8 +479,7 @@ class Machine:
                     assert found.neutral or not shut, f"{box.name} runs on data of a copy that is not neutral"
                 if found is not None and found.code:
                     runs = box.workload.image.digest
-                    same = all(checksum(runs, name) == checksum(found.code, name) for name in found.modules)
-                    assert same, f"{box.name} runs another release than its data's"
+                    assert same_code(found, runs), f"{box.name} runs another release than its data's"
 
     def is_beside(self, task: TaskSpec) -> bool:
         """Whether users may go on: it reads, builds, tries what is built, or takes copies away."""

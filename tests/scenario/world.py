@@ -30,7 +30,7 @@ from mooring.drivers.documents import Document
 from mooring.drivers.locks import FileLocks
 from mooring.errors import MooringError
 from tests.scenario.data import Database
-from tests.scenario.machine import Machine, MachineTarget, instance_of
+from tests.scenario.machine import Machine, MachineTarget, instance_of, same_code
 from tests.scenario.secrets import MemorySecrets
 from tests.support.memory_documents import MemoryDocuments
 from tests.support.sim_clock import SimClock
@@ -276,7 +276,7 @@ class World:
         ledger, found, files = await self.ledger(ref), await self.current(ref), self.machine.files(ref)
         assert found.whole
         assert found.open
-        assert found.code == ledger.runs
+        assert same_code(found, ledger.runs)
         assert set(found.rows) == set(files.current or []), "database and filestore differ"
         for role in ("web", "cron"):
             for box in self.sim.running(ref, role):
