@@ -75,6 +75,7 @@ class Database:
     rows: list[str] = field(default_factory=list)
     finished: bool = False
     waiting: dict[str, datetime] = field(default_factory=dict)
+    external: int = 0
     size_bytes: int = 8_000_000
     neutral: bool = False
     alive: bool = False

@@ -107,7 +107,7 @@ def back_up(repository: Repository, server: Postgres, files: Files, task: Backup
     whose = task.instance
     made = Snapshot(snapshot, now, whose.id, whose.namespace, task.tags, database, kept, whose.name)
     repository.snapshots.append(made)
-    return BackupResult(snapshot, now, "Complete", NO_SIZES, 1, "directory", 1, len(kept or ()), 0, 0, 0)
+    return BackupResult(snapshot, now, "Complete", NO_SIZES, 1, "directory", 1, len(kept or ()), 0, 0, found.external)
 
 
 def begin_database(server: Postgres, task: DatabaseRestore) -> None:

@@ -105,6 +105,18 @@ async def test_backup_leaves_its_health_and_the_last_one_in_status(kept: World) 
     assert await kept.phase() == "Running"
 
 
+async def test_backup_that_lacks_attachments_kept_elsewhere_says_so_until_one_lacks_none(kept: World) -> None:
+    for external in (3, 0):
+        (await kept.current()).external = external
+        await kept.ask("Backup", repository="nas")
+        assert await kept.rest() is None
+        status = (await kept.doc()).status
+        assert status["lastBackup"].get("external", 0) == external
+        said = [one for one in status.get("warnings", ()) if one.startswith("Attachments")]
+        assert [f"({external})" in one for one in said] == ([True] if external else [])
+    assert [one.text for one in kept.events if one.kind == "warning" and "outside the filestore" in one.text]
+
+
 @pytest.mark.parametrize("verb", ["Stop", "Restart"])
 async def test_verb_during_a_backup_is_carried_out_beside_it(kept: World, verb: str) -> None:
     await kept.ask("Backup", repository="nas")

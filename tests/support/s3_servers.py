@@ -60,12 +60,16 @@ def write_credentials(folder: Path, *, access: str = ACCESS_KEY, secret: str = S
 
 
 @contextlib.contextmanager
-def rclone_server(root: Path) -> Iterator[S3Server]:
-    """`rclone serve s3`: ignores conditions on writes, and answers ranges with status 200."""
+def rclone_server(root: Path, *, address: str = "127.0.0.1") -> Iterator[S3Server]:
+    """`rclone serve s3`: ignores conditions on writes, and answers ranges with status 200.
+
+    Args:
+        address: where it listens; of the machine, for what runs in containers.
+    """
     program = Path(sys.executable).with_name("rclone")
     port = free_port()
-    argv = [str(program), "serve", "s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--addr", f"127.0.0.1:{port}"]
-    with _serve([*argv, str(root / "data")], root, port) as server:
+    argv = [str(program), "serve", "s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--addr", f"{address}:{port}"]
+    with _serve([*argv, str(root / "data")], root, port, address=address) as server:
         yield server
 
 
@@ -89,25 +93,25 @@ def versitygw() -> str | None:
 
 
 @contextlib.contextmanager
-def _serve(argv: list[str], root: Path, port: int) -> Iterator[S3Server]:
+def _serve(argv: list[str], root: Path, port: int, *, address: str = "127.0.0.1") -> Iterator[S3Server]:
     (root / "data" / BUCKET).mkdir(parents=True)
     credentials = write_credentials(root / "credentials")
     with (root / "server.log").open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, env={"PATH": "/usr/bin:/bin", "HOME": str(root)})
         try:
-            _wait(process, port, root / "server.log")
-            yield S3Server(f"http://127.0.0.1:{port}", port, root / "data", credentials)
+            _wait(process, (address, port), root / "server.log")
+            yield S3Server(f"http://{address}:{port}", port, root / "data", credentials)
         finally:
             process.terminate()
             process.wait(timeout=20)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], place: tuple[str, int], log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection(place, timeout=1):
             return
         time.sleep(0.05)
     raise RuntimeError(f"the server does not answer: {log.read_text(errors='replace')[-2000:]}")

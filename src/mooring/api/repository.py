@@ -64,8 +64,9 @@ class BackupRepositorySpec(RuledModel):
     )
     prune_host: Line | None = Field(
         default=None,
-        description="Name of the one machine that removes what no snapshot needs, where several write to one "
-        "repository. Left out: the installation that made the repository.",
+        description="Name of the one machine, as `hostname` prints it, that removes what no snapshot needs, where several "
+        "write to one repository in a store that cannot refuse to overwrite. Left out: the installation that made the "
+        "repository.",
     )
     bandwidth_limit: Size | None = Field(
         default=None, description="Bytes a second for uploads and downloads, such as `10M`. Left out: no limit."

@@ -75,6 +75,9 @@ class LastBackup(Model):
     time: Timestamp = described("When it ended.")
     result: Phase = described("Complete, Incomplete (files were missing before it began) or Failed.")
     last_good: Timestamp | None = Field(default=None, description="When the last complete one ended.")
+    external: int | None = Field(
+        default=None, description="Attachments that it does not hold, since they are kept outside the filestore."
+    )
 
 
 class LastVerify(Model):

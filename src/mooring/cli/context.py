@@ -107,6 +107,7 @@ class App:
             locks=FileLocks(self.state.locks),
             defaults=defaults,
             listener=listener or self.progress,
+            machine=os.uname().nodename,
         )
 
     async def become(self, installation: str) -> None:

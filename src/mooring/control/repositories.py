@@ -80,6 +80,7 @@ async def describe_repository(
         identity=Identity(services.installation, doc_id),
         url=spec.url,
         client=services.installation,
+        machine=services.machine,
         endpoint=spec.endpoint,
         region=spec.region,
         path_style=spec.path_style,

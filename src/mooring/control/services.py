@@ -43,6 +43,7 @@ class Services:
         locks: the right to execute, one at a time on an instance.
         listener: told every event.
         schedules: begin what schedules ask for: the agent's work, not a command's.
+        machine: name of the machine that this runs on, as people know it; empty where it has none that lasts.
     """
 
     documents: Documents
@@ -54,6 +55,7 @@ class Services:
     defaults: Defaults = field(default_factory=Defaults)
     listener: Listener = log_event
     schedules: bool = False
+    machine: str = ""
 
     @property
     def journal(self) -> Journal:

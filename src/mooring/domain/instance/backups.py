@@ -20,14 +20,22 @@ NO_BACKUP: Health = (None, "NoBackupAsked", "The manifest asks for no backup.")
 
 
 def render_last_backup(backups: Backups) -> Mapping[str, Any] | None:
-    """`status.lastBackup`: {snapshot, time, result, lastGood}; None before the first one."""
+    """`status.lastBackup`: {snapshot, time, result, lastGood, external}; None before the first one."""
     if not backups.ended:
         return None
-    value = {"snapshot": backups.snapshot, "time": backups.ended, "result": backups.result, "lastGood": backups.good}
+    value: dict[str, Any] = {
+        "snapshot": backups.snapshot,
+        "time": backups.ended,
+        "result": backups.result,
+        "lastGood": backups.good,
+        "external": backups.external,
+    }
     return {key: item for key, item in value.items() if item}
 
 
-def decide_backup_health(spec: BackupSpec, backups: Backups, *, now: datetime, checked: Verified | None = None) -> Health:
+def decide_backup_health(
+    spec: BackupSpec, backups: Backups, *, now: datetime, checked: Verified | None = None
+) -> Health:
     """The condition `BackupHealthy`: (status, reason, message).
 
     Without a schedule only the last result counts. With one, the last good backup may be twice the interval old. What the

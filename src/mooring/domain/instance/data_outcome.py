@@ -32,7 +32,14 @@ def backed_up(ledger: Ledger, log: Sequence[StepRecord], *, succeeded: bool) -> 
         return replace(ledger, backups=replace(before, ended=ended, result=FAILED))
     state = str(result["state"])
     good = ended if state == COMPLETE else before.good
-    backups = replace(before, ended=ended, result=state, snapshot=str(result["snapshot"]), good=good)
+    backups = replace(
+        before,
+        ended=ended,
+        result=state,
+        snapshot=str(result["snapshot"]),
+        good=good,
+        external=int(result.get("external", 0)),
+    )
     return replace(ledger, backups=backups)
 
 

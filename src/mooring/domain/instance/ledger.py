@@ -49,6 +49,7 @@ class Backups:
         result: how: `Complete`, `Incomplete` or `Failed`.
         snapshot: id of the last snapshot.
         good: when the last complete one ended.
+        external: attachments of the last one that are kept outside the filestore, and so are not in it.
     """
 
     since: str = ""
@@ -57,6 +58,7 @@ class Backups:
     result: str = ""
     snapshot: str = ""
     good: str = ""
+    external: int = 0
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ class RepositoryAccess:
         credentials: the store's keys; empty for requests that are not signed.
         new_passphrase: one that is to be added.
         retention: for instances without a rule of their own.
-        client: name of this installation among those that write there.
+        client: id of this installation among those that write there.
+        machine: name of the machine that it is on.
     """
 
     ref: Ref
@@ -66,6 +67,7 @@ class RepositoryAccess:
     share: Literal["none", "namespace", "all"] = "none"
     bandwidth_bytes_s: int | None = None
     prune_host: str | None = None
+    machine: str = ""
     retention: KeepRule = field(default_factory=KeepRule)
 
     @property
@@ -91,6 +93,7 @@ class RepositoryAccess:
             bandwidth_bytes_s=self.bandwidth_bytes_s,
             cache_dir=CACHE_DIR if cache else None,
             client=self.client,
+            machine=self.machine,
             prune_host=self.prune_host,
         )
 

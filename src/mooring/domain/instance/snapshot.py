@@ -64,6 +64,11 @@ def decide_warnings(spec: OdooInstanceSpec, ledger: Ledger, seen: Observed) -> l
         sentences.append(f"Cron is held back, since {ledger.cron_held}: `mooring release-hold` lets it run again.")
     if ledger.environment == Environment.PRODUCTION and environment_of(spec) == Environment.STAGING:
         sentences.append("Promoted, while its manifest still says Staging: write `environment: Production` there.")
+    if ledger.backups.external:
+        sentences.append(
+            f"Attachments that are kept outside the filestore are not in the last backup ({ledger.backups.external}): back "
+            "their store up by its own means."
+        )
     free = seen.free_bytes
     if free is None:
         return sentences

@@ -23,8 +23,10 @@ class RepositorySettings(Shape):
         share: who shares blobs; with `namespace` that is `namespace` of the instance.
         bandwidth_bytes_s: bytes a second in each direction; None is no limit.
         cache_dir: folder for copies of the repository's tables, kept between tasks; None keeps nothing.
-        client: name of the installation, compared with `prune_host`.
-        prune_host: the only one that may prune where the store cannot refuse a write; None is the one that made it.
+        client: id of the installation.
+        machine: name of the machine that it is on.
+        prune_host: the only one that may prune where the store cannot refuse a write, by the machine's name or the
+            installation's id; None is the installation that made it.
     """
 
     url: str
@@ -38,4 +40,5 @@ class RepositorySettings(Shape):
     bandwidth_bytes_s: int | None = None
     cache_dir: str | None = None
     client: str = ""
+    machine: str = ""
     prune_host: str | None = None

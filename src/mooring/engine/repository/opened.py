@@ -79,7 +79,9 @@ def open_settings(settings: RepositorySettings, *, retry: RetryPolicy | None = N
 
 def may_prune(settings: RepositorySettings, config: Config) -> bool:
     """Whether this client is the one that prunes where the store cannot refuse a write: as named, else the maker."""
-    return bool(settings.client) and settings.client == (settings.prune_host or config.made_by)
+    if settings.prune_host:
+        return settings.prune_host in (settings.machine, settings.client)
+    return bool(settings.client) and settings.client == config.made_by
 
 
 class OpenBackup:

@@ -86,7 +86,7 @@ def prune_scope(
     if not repository.config.conditional_writes and not sole_pruner:
         raise PruneRefused(
             f"{repository.store.place} cannot refuse a write, so that only one host may prune.",
-            resolution="Set `pruneHost`, and prune there.",
+            resolution="Set `pruneHost` to the name of one machine (`hostname` says it), and prune there.",
         )
     run = _Prune(repository, scope, grace=grace)
     before = repository.store.requests.total
