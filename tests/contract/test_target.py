@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mooring.domain.model.desired import Desired, Destination, File, Mount, Policy, SecretSpec, Upload, Volume
+from mooring.domain.model.desired import Desired, Destination, File, Mount, Policy, SecretSpec, Volume
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.domain.model.observed import Found, Observed
 from mooring.domain.model.release import Release
 from mooring.domain.model.secret import SecretKey, SecretRef
+from mooring.domain.task import Upload
 from mooring.drivers.errors import NoSuchObject
 from mooring.errors import MooringError
 from mooring.targets.errors import AddressNotRelayed, Foreign, NotRunning, TaskBusy

@@ -74,12 +74,6 @@ UNSUPPORTED: Mapping[str, Data] = {
     "names no port": instance(stagingOf={"name": "blog"}, neutralize={"allowEgress": ["api.example.com"]}),
     "spec.networkPolicy": instance(networkPolicy={"enabled": False}),
     "spec.autoUpgrade.modules": instance(autoUpgrade={"modules": "changed"}),
-    "destination": manifest(
-        "OdooBackupJob", "one", instanceRef={"name": "shop"}, destination={"url": "file:///srv/shop.zip"}
-    ),
-    "source.url": manifest(
-        "OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"url": "https://example.com/shop.zip"}
-    ),
     "mode": manifest("OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"snapshot": "latest"}, mode="copy"),
     "filestoreMethod": manifest(
         "OdooStagingRefreshJob", "one", instanceRef={"name": "shop"}, filestoreMethod="snapshot"

@@ -14,6 +14,7 @@ from mooring.api.enums import BackupFormat, FilestoreMethod, RestoreMode, Templa
 from mooring.api.meta import NamespacedRef, Resource, SecretKeyRef, SecretRef
 from mooring.api.quantity import Duration
 from mooring.api.texts import (
+    AbsolutePath,
     ArchiveUrl,
     DatabaseName,
     Flag,
@@ -150,8 +151,11 @@ class OdooBackupJobSpec(OperationSpec, RuledModel):
             yield Broken("a repository holds snapshots; write an archive to a destination", field="format")
         if given.get("with_database") is False and given.get("with_filestore") is False:
             yield Broken("backs up nothing: one of withDatabase and withFilestore must be true", field="with_database")
-        if form == BackupFormat.DUMP and given.get("with_database") is False:
-            yield Broken("a dump is of the database alone; it cannot be without it", field="with_database")
+        archive = "destination" in given and "repository" not in given
+        if (form == BackupFormat.DUMP or archive) and given.get("with_database") is False:
+            yield Broken("an archive always holds the database", field="with_database")
+        if archive and "tags" in given:
+            yield Broken("belongs to repository: an archive has no tags", field="tags")
 
 
 class OdooBackupJob(Resource):
@@ -191,6 +195,10 @@ class RestoreSource(RuledModel):
         description="With url: Secret with the keys `accessKeyId` and `secretAccessKey`. Left out: requests are not "
         "signed.",
     )
+    filestore: AbsolutePath | None = Field(
+        default=None,
+        description="With url: folder of the machine that Mooring runs on, with the attachments of a dump that has none.",
+    )
     odoo: OdooServerSource | None = Field(default=None, description="An Odoo that runs elsewhere.")
 
     @classmethod
@@ -201,7 +209,7 @@ class RestoreSource(RuledModel):
             yield Broken("belongs to snapshot", field="repository")
         if "snapshot_of" in given and "snapshot" not in given:
             yield Broken("belongs to snapshot", field="snapshot_of")
-        for name in ("endpoint", "credentials_secret_ref"):
+        for name in ("endpoint", "credentials_secret_ref", "filestore"):
             if name in given and "url" not in given:
                 yield Broken("belongs to url", field=name)
 

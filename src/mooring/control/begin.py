@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mooring.control import operations as ops
+from mooring.control.archives import find_archive
 from mooring.control.events import Event
 from mooring.control.repositories import find_repository
 from mooring.control.schedules import first_seen, look_at_schedules, next_expiry, note_begun
@@ -142,6 +143,8 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         if operation.type is OperationType.INIT and work.subject is not None:
             accepted = replace(accepted, template=await find_template(services, work.subject, operation.doc.spec))
         accepted = replace(accepted, source=await find_source(services, work, operation))
+        archive = await find_archive(services, work.doc.ref.namespace, operation.type, operation.doc.spec)
+        accepted = replace(accepted, archive=archive)
         ops.check_acceptable(accepted)
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.
@@ -165,6 +168,8 @@ async def _repository(services: Services, work: Work, operation: ops.Operation) 
     if operation.type not in USES_REPOSITORY:
         return None
     asked = operation.doc.spec
+    if {"url", "odoo"} & set(asked.get("source", {})) or "destination" in asked:
+        return None
     if operation.type is OperationType.UPGRADE and not wants_backup(work.spec, asked):
         return None
     name = asked.get("repository") or asked.get("source", {}).get("repository") or work.spec.backup.repository

@@ -11,6 +11,7 @@ from typing import Any
 from mooring.api.quantity import Duration
 from mooring.control.errors import FieldUnsupported
 from mooring.control.services import Services, new_id, update_status
+from mooring.domain.instance.archive import dump_archive, load_archive
 from mooring.domain.instance.repository import dump_repository, load_repository
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.subject import dump_release, dump_subject, load_release, load_subject
@@ -144,6 +145,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "source": dump_subject(accepted.source) if accepted.source else None,
                 "previousData": accepted.previous_data,
                 "repository": dump_repository(accepted.repository) if accepted.repository else None,
+                "archive": dump_archive(accepted.archive) if accepted.archive else None,
             },
         }
 
@@ -174,6 +176,7 @@ def read_accepted(operation: Operation) -> Accepted:
         source=load_subject(value["source"]) if value.get("source") else None,
         previous_data=value.get("previousData", True) is True,
         repository=load_repository(value["repository"]) if value.get("repository") else None,
+        archive=load_archive(value["archive"]) if value.get("archive") else None,
     )
 
 

@@ -68,13 +68,13 @@ async def describe_repository(
         if given is None:
             return None
         if given.file is not None:
-            return await _slot(services, SecretRef(home, f"file:{given.file}"), "value")
-        return await _slot(services, SecretRef(home, given.name or ""), given.key or "")
+            return await find_slot(services, SecretRef(home, f"file:{given.file}"), "value")
+        return await find_slot(services, SecretRef(home, given.name or ""), given.key or "")
 
     credentials: tuple[SecretKey, ...] = ()
     if spec.credentials_secret_ref is not None:
         secret = secret_ref(home, spec.credentials_secret_ref)
-        credentials = tuple([await _slot(services, secret, key) for key in credential_keys(spec.url)])
+        credentials = tuple([await find_slot(services, secret, key) for key in credential_keys(spec.url)])
     return RepositoryAccess(
         ref=ref,
         identity=Identity(services.installation, doc_id),
@@ -100,7 +100,7 @@ async def with_new_passphrase(services: Services, access: RepositoryAccess, secr
     Raises:
         MissingSecret, EmptySecret: it is not there.
     """
-    slot = await _slot(services, SecretRef(access.ref.namespace, secret), key)
+    slot = await find_slot(services, SecretRef(access.ref.namespace, secret), key)
     return replace(access, new_passphrase=slot)
 
 
@@ -116,6 +116,11 @@ async def retention_of(services: Services, ref: Ref) -> tuple[KeepRule, tuple[In
     return keep_rule(default, "UTC"), tuple(rules)
 
 
-async def _slot(services: Services, ref: SecretRef, key: str) -> SecretKey:
+async def find_slot(services: Services, ref: SecretRef, key: str) -> SecretKey:
+    """The slot of a secret's value, as it is now.
+
+    Raises:
+        MissingSecret, EmptySecret: it is not there.
+    """
     await services.secrets.value(SecretKey(ref, key))  # missing or empty is told now, not by a task
     return SecretKey(ref, key, await services.secrets.version(ref, key))

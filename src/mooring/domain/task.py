@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from mooring.domain.model.desired import Destination, File, Folder, Link, Mount, Resources, Upload
+from mooring.domain.model.desired import Destination, File, Folder, Link, Mount, Resources
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.release import ResolvedRelease
 
@@ -28,6 +28,23 @@ Json = Any
 PROTOCOL = 1
 LOG_TAIL_BYTES = 4096
 DOCUMENT_PATH = "/run/mooring/document.json"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file or folder of the machine that Mooring runs on, given to one task when it starts; it is only read.
+
+    What is not a file or a folder in it is refused. It need not lie still: nothing of it is part of what is wanted.
+
+    Attributes:
+        path: absolute path inside.
+        source: absolute path on this machine.
+    """
+
+    path: str
+    source: str
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True)

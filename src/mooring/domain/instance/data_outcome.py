@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mooring.api.enums import RestoreMode
 from mooring.domain.instance.backups import COMPLETE, FAILED
 from mooring.domain.instance.kept import forget_kept, keep_also
 from mooring.domain.instance.ledger import Ledger, Previous
@@ -18,7 +17,7 @@ from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
-from mooring.domain.operations.restore import BUILD, decide_mode
+from mooring.domain.operations.restore import BUILD
 from mooring.errors import MooringError
 
 
@@ -67,9 +66,11 @@ def let_in(ledger: Ledger, accepted: Accepted, *, at: str) -> Ledger:
     previous: Previous | None = None
     if accepted.initialized:
         previous = Previous(ledger.runs, accepted.id, OperationType.RESTORE, ledger.cron_held, ledger.cron_held_since)
-    # A copy is neutral: its cron has nothing to do, and nothing of it was sent before.
-    moved = accepted.source is None and decide_mode(accepted.spec) is RestoreMode.MOVE
-    held = f"its data came back from {accepted.spec['source']['snapshot']}" if moved and not subject.staging else ""
+    held = ""
+    # A copy is neutral: what it held to be sent was cancelled.
+    if subject.environment == "Production" and not accepted.neutral:
+        came = accepted.spec["source"].get("snapshot") or "an archive"
+        held = f"its data came back from {came}"
     if ledger.previous is not None and ledger.previous.operation == accepted.id:
         previous = ledger.previous
     since = at if held else ""
@@ -111,9 +112,9 @@ def not_to_return(ledger: Ledger, replaced_by: str) -> Ledger:
 
 
 def restored_from(log: Sequence[StepRecord]) -> str | None:
-    """Id of the snapshot that a restore built from, as far as it came."""
+    """Id of the snapshot that a restore built from, as far as it came; None where it came from an archive."""
     result = _result(log, BUILD)
-    return None if result is None else str(result["snapshot"])
+    return None if result is None or "snapshot" not in result else str(result["snapshot"])
 
 
 def _result(log: Sequence[StepRecord], step: str) -> Mapping[str, Any] | None:

@@ -86,7 +86,7 @@ def finish(
     ledger = ledger.finished(accepted.id)
     kind = accepted.type.value
     generation = accepted.generation or generation
-    if accepted.type is OperationType.BACKUP:
+    if accepted.type is OperationType.BACKUP and accepted.archive is None:  # an archive elsewhere is no backup of ours
         ledger = backed_up(ledger, log, succeeded=outcome.outcome == "succeeded")
     if accepted.type is OperationType.VERIFY and log and outcome.outcome != "cancelled":
         last = verified(

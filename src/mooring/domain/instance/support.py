@@ -20,7 +20,6 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "addons.git": (),
     "autoUpgrade.rollback": (),
     "backup.verify.restore": (False,),
-    "backup.heartbeatUrl": (),
     "git": (),
     "logs.volume": (False,),
     "maintenance": (),
@@ -37,11 +36,7 @@ OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "inPlace": (False,),
     "to": (),
     "maintenance": ("now",),
-    "destination": (),
-    "format": ("snapshot",),
     "filestoreMethod": ("auto", "copy", "skip"),
-    "source.url": (),
-    "source.odoo": (),
 }
 OPERATIONS_NOT_YET = frozenset({"Migrate", "Neutralize", "Deploy"})
 # Of a type that is carried out, its target is, too.

@@ -84,23 +84,6 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file or folder of the machine that Mooring runs on, given to one task when it starts; it is only read.
-
-    What is not a file or a folder in it is refused. It need not lie still: nothing of it is part of what is wanted.
-
-    Attributes:
-        path: absolute path inside.
-        source: absolute path on this machine.
-    """
-
-    path: str
-    source: str
-    uid: int = 0
-    gid: int = 0
-
-
-@dataclass(frozen=True)
 class Resources:
     """Limits; None is no limit."""
 

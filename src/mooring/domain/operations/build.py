@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mooring.api.enums import RestoreMode
 from mooring.api.instance import OdooInstanceSpec
+from mooring.domain.instance.archive import ArchiveAccess
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.retention import keep_rule
 from mooring.domain.instance.subject import PinnedRelease, Subject
@@ -15,6 +17,8 @@ from mooring.domain.model.identity import Ref
 from mooring.domain.operations.backup import BEFORE_UPGRADE, SCHEDULED, plan_backup
 from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.expire import plan_expire
+from mooring.domain.operations.export import plan_export
+from mooring.domain.operations.imports import plan_import
 from mooring.domain.operations.init import FINISH, plan_init
 from mooring.domain.operations.neutral import neutral_steps
 from mooring.domain.operations.plan import OperationType, Plan
@@ -61,6 +65,7 @@ class Accepted:
         previous_data: whether that operation's copies hold data; else the release alone goes back.
         held_since: when the data went back in time, RFC 3339; empty where it did not, or nobody knows.
         source: the instance that is copied, as it was then; None for the types that copy none.
+        archive: the archive that it reads or writes, apart from any repository.
     """
 
     ref: Ref
@@ -83,6 +88,12 @@ class Accepted:
     source: Subject | None = None
     previous_data: bool = True
     address: str | None = None
+    archive: ArchiveAccess | None = None
+
+    @property
+    def neutral(self) -> bool:
+        """Whether the data that it brings is neutral: a copy's, of an instance or of an archive."""
+        return self.source is not None or decide_mode(self.spec) is RestoreMode.COPY
 
 
 def _subject(accepted: Accepted) -> Subject:
@@ -163,6 +174,15 @@ def _repository(accepted: Accepted) -> RepositoryAccess:
 
 def _backup(accepted: Accepted) -> Plan:
     """Only what the schedule asks for deletes older snapshots; a person's own backup deletes nothing."""
+    if accepted.archive is not None:
+        return plan_export(
+            accepted.ref,
+            accepted.id,
+            _subject(accepted),
+            accepted.archive,
+            form="dump" if accepted.spec.get("format") == "dump" else "zip",
+            with_filestore=bool(accepted.spec.get("withFilestore", True)),
+        )
     subject, repository = _subject(accepted), _repository(accepted)
     tags = tuple(accepted.spec.get("tags", ()))
     backup = subject.spec.backup
@@ -202,6 +222,18 @@ def _expire(accepted: Accepted) -> Plan:
 def _restore(accepted: Accepted) -> Plan:
     if "instance" in accepted.spec["source"]:
         return _copy(accepted)
+    if accepted.archive is not None:
+        return plan_import(
+            accepted.ref,
+            accepted.id,
+            _subject(accepted),
+            accepted.archive,
+            moves=not accepted.neutral,
+            admin_user=accepted.admin_user,
+            replicas=accepted.replicas,
+            base_url=accepted.address,
+            free_bytes=accepted.free_bytes,
+        )
     source = accepted.spec["source"]
     return plan_restore(
         accepted.ref,

@@ -59,6 +59,11 @@ def decide_destination(
     return _destination(base)
 
 
+def decide_web_destination(url: str) -> Destination | None:
+    """The one place that an `http://` or `https://` address is at; None where it is given in digits."""
+    return _destination(url)
+
+
 def _destination(base: str) -> Destination | None:
     parts = urlsplit(base)
     try:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mooring.domain.model.desired import File, Folder, Mount, Probe, Resources, Upload
+from mooring.domain.model.desired import File, Folder, Mount, Probe, Resources
 from mooring.domain.model.identity import Identity, Ref, child
+from mooring.domain.task import Upload
 from mooring.drivers.docker.archive import Entry, pack_folder, render_archive
 from mooring.drivers.docker.engine import Engine
 from mooring.drivers.docker.uploads import stream_upload
