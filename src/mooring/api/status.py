@@ -145,6 +145,9 @@ class InstanceStatus(CommonStatus):
     warnings: tuple[str, ...] = Field(default=(), description="What is going to hurt if nobody looks.")
     problem: JsonObject | None = Field(default=None, description="The error that keeps it from being as the spec says.")
     ledger: JsonObject | None = Field(default=None, description="Mooring's memory between passes; not for people.")
+    heartbeat: JsonObject | None = Field(
+        default=None, description="What `backup.heartbeatUrl` is still to be told, or why it was not; not for people."
+    )
     outcome: JsonObject | None = Field(default=None, description="What the last pass came to; not for people.")
     notifications: tuple[JsonObject, ...] = Field(
         default=(), description="What `webhook` is still to be told; not for people."

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from mooring.api.server import DatabaseServerSpec
 from mooring.control.expire import forget_old
+from mooring.control.heartbeat import next_ping
 from mooring.control.operations import ALL_KINDS, read_operation
 from mooring.control.reconcile import Pass, reconcile
 from mooring.control.send import send_due
@@ -201,13 +202,13 @@ class _Agent:
         return None
 
     async def _notification(self, ref: Ref) -> float | None:
-        """Seconds until a notification that was not taken is tried again."""
+        """Seconds until a notification or heartbeat that was not taken is tried again."""
         doc = await self.services.documents.get(ref)
-        waiting = doc.status.get("notifications", ()) if doc is not None else ()
-        if not waiting:
+        if doc is None:
             return None
-        at = datetime.fromisoformat(waiting[0]["notBefore"])
-        return max(0.5, (at - self.services.clock.now()).total_seconds())
+        times = [datetime.fromisoformat(one["notBefore"]) for one in doc.status.get("notifications", ())[:1]]
+        times += [at for at in (next_ping(doc.status),) if at is not None]
+        return max(0.5, (min(times) - self.services.clock.now()).total_seconds()) if times else None
 
     def _failed(self, ref: Ref, text: str, *, details: str = "", told: bool = False) -> float:
         known = self.known.setdefault(ref, _Known())

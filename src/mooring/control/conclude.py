@@ -11,6 +11,7 @@ from typing import Any
 from mooring.control import operations as ops
 from mooring.control.errors import OperationFailed, OperationStuck
 from mooring.control.events import Event
+from mooring.control.heartbeat import heartbeat_warnings, next_ping
 from mooring.control.notify import queue_notification
 from mooring.control.outcomes import OUTCOME, dump_outcome
 from mooring.control.schedules import look_at_schedules, next_expiry
@@ -179,6 +180,7 @@ def _later(services: Services, work: Work) -> float | None:
     times += [one.due.next for one in look_at_schedules(services, work)]
     times += [at for at in (next_expiry(work),) if at is not None and at > now]
     times += [datetime.fromisoformat(one["notBefore"]) for one in work.doc.status.get("notifications", ())[:1]]
+    times += [at for at in (next_ping(work.doc.status),) if at is not None]
     return max(0.1, (min(times) - now).total_seconds()) if times else None
 
 
@@ -252,7 +254,7 @@ def _status(services: Services, work: Work, seen: Observed, status: Mapping[str,
             "digest": release.release.digest,
             "version": release.facts.series,
         },
-        "warnings": decide_warnings(work.spec, work.ledger, seen) or None,
+        "warnings": [*decide_warnings(work.spec, work.ledger, seen), *heartbeat_warnings(status)] or None,
         "problem": work.problem.to_json() if work.problem else None,
         "operation": _operation_status(work),
         "previous": render_previous(work.ledger, work.spec.backup.keep_previous.timedelta),

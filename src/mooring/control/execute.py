@@ -8,6 +8,8 @@ from typing import Any
 
 from mooring.control import operations as ops
 from mooring.control.events import Event
+from mooring.control.heartbeat import KEY as HEARTBEAT
+from mooring.control.heartbeat import queue_heartbeat
 from mooring.control.notify import queue_ending
 from mooring.control.runner import run_moves
 from mooring.control.send import send_due
@@ -15,6 +17,7 @@ from mooring.control.server_status import note_version
 from mooring.control.services import Services, update_status
 from mooring.control.teardown import forget_instance
 from mooring.control.work import Work, save_ledger
+from mooring.domain.instance.backups import COMPLETE
 from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.outcome import finish
 from mooring.domain.instance.status import Measured, describe_database, read_measured
@@ -108,8 +111,12 @@ async def _save_end(
                 name=operation.doc.ref.name,
                 outcome=outcome.outcome,
                 message=(outcome.error or {}).get("brief", ""),
+                backup=ledger.backups if operation.type is OperationType.BACKUP else None,
                 now=now,
             )
+        whole = operation.type is OperationType.BACKUP and outcome.outcome == "succeeded"
+        if whole and ledger.backups.result == COMPLETE and work.spec.backup.heartbeat_url is not None:
+            value[HEARTBEAT] = queue_heartbeat(now)
         return value
 
     work.doc = await update_status(services, work.doc, change)

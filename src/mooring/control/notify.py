@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from mooring.domain.instance.backups import FAILED
+from mooring.domain.instance.ledger import Backups
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.model.identity import Ref
 
@@ -49,15 +51,23 @@ def queue_ending(
     outcome: str,
     message: str,
     now: datetime,
+    backup: Backups | None = None,
 ) -> list[dict[str, Any]]:
-    """The queue with the end of an operation."""
-    body = {
+    """The queue with the end of an operation.
+
+    Args:
+        backup: of a backup's end: what is remembered of it; the body says its result, and its snapshot where it made one.
+    """
+    body: dict[str, Any] = {
         "kind": ref.kind,
         "namespace": ref.namespace,
         "name": ref.name,
         "operation": {"type": operation, "name": name, "phase": outcome, "message": message},
         "time": rfc3339(now),
     }
+    if backup is not None:
+        snapshot = {} if backup.result == FAILED else {"snapshot": backup.snapshot}
+        body["backup"] = {"result": backup.result, **snapshot}
     entry = {
         "id": f"{name}-{outcome}",
         "event": "OperationEnded",

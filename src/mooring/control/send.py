@@ -8,6 +8,7 @@ from typing import Any
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control.events import Event
+from mooring.control.heartbeat import send_heartbeat
 from mooring.control.notify import GIVE_UP_AFTER, after_attempt, due
 from mooring.control.services import Services, update_status
 from mooring.domain.model.identity import Ref
@@ -18,7 +19,12 @@ from mooring.errors import MooringError, Retry
 
 
 async def send_due(services: Services, ref: Ref) -> None:
-    """Send every notification of `ref` whose time has come; what fails is tried again later."""
+    """Send every notification of `ref` and its heartbeat, if their time has come; what fails is tried again later."""
+    await _send_notifications(services, ref)
+    await send_heartbeat(services, ref)
+
+
+async def _send_notifications(services: Services, ref: Ref) -> None:
     while True:
         doc = await services.documents.get(ref)
         if doc is None:

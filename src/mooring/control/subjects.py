@@ -13,6 +13,7 @@ from mooring.control.services import Services, ensure_passwords
 from mooring.domain.instance.conf import render_odoo_conf
 from mooring.domain.instance.environment import environment_of
 from mooring.domain.instance.ledger import Ledger
+from mooring.domain.instance.status import without_heartbeat
 from mooring.domain.instance.subject import ADDONS_DIR, PinnedRelease, Subject
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.desired import Folder
@@ -82,7 +83,7 @@ async def build_subject(
     return Subject(
         ref=ref,
         identity=identity,
-        spec=spec,
+        spec=without_heartbeat(spec),
         environment=ledger.environment or environment_of(spec),
         release=release,
         server=access.server,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Posts one JSON object to a receiver, signed, and says how it went.
+"""Posts one JSON object to a receiver, signed, or asks for an address as a sign of life, and says how it went.
 
 Headers that a receiver gets:
 
@@ -137,13 +137,34 @@ async def post_webhook(
     if token is not None:
         headers["X-Mooring-Signature"] = sign(body, token)
     timeout = urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s)
-    return await asyncio.to_thread(_post, url, host, body, headers, timeout)
+    return await asyncio.to_thread(_send, "POST", url, host, body, headers, timeout)
 
 
-def _post(url: str, host: str, body: bytes, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Delivery:
+async def ping_url(
+    url: str, *, connect_timeout_s: float = CONNECT_TIMEOUT_S, read_timeout_s: float = READ_TIMEOUT_S
+) -> Delivery:
+    """Ask for `url` once, with GET and nothing in it: a sign of life for whoever watches.
+
+    Args:
+        url: see `post_webhook`.
+        connect_timeout_s: see there.
+        read_timeout_s: see there.
+
+    Raises:
+        WebhookRefused: the URL cannot be asked for; nothing was sent.
+    """
+    host = _checked_host(url)
+    timeout = urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s)
+    headers = {"User-Agent": f"mooring/{__version__}"}
+    return await asyncio.to_thread(_send, "GET", url, host, None, headers, timeout)
+
+
+def _send(
+    method: str, url: str, host: str, body: bytes | None, headers: Mapping[str, str], timeout: urllib3.Timeout
+) -> Delivery:
     with urllib3.PoolManager(num_pools=1, timeout=timeout, retries=False) as pool:
         try:
-            answer = pool.request("POST", url, body=body, headers=headers, redirect=False, preload_content=False)
+            answer = pool.request(method, url, body=body, headers=headers, redirect=False, preload_content=False)
         except urllib3.exceptions.NewConnectionError:  # a kind of TimeoutError to urllib3, whatever the cause
             return Delivery(Outcome.UNREACHABLE, host)
         except urllib3.exceptions.TimeoutError:

@@ -21,11 +21,21 @@ from mooring.domain.odoo.options import looks_secret
 from mooring.domain.operations.journal import StepRecord
 
 
+def without_heartbeat(spec: OdooInstanceSpec) -> OdooInstanceSpec:
+    """The spec without `backup.heartbeatUrl`, which is a secret as often as not; only who pings needs it."""
+    if spec.backup.heartbeat_url is None:
+        return spec
+    backup = spec.backup.model_copy(update={"heartbeat_url": None})
+    backup.model_fields_set.discard("heartbeat_url")
+    return spec.model_copy(update={"backup": backup})
+
+
 def without_secrets(spec: OdooInstanceSpec) -> OdooInstanceSpec:
     """The spec without entries of `configOptions` that look like secrets; `webhook`, whose URL may be one, is the caller's.
 
     The same spec where there is none, so that what the user set stays known as set.
     """
+    spec = without_heartbeat(spec)
     if not any(looks_secret(key) for key in spec.config_options):
         return spec
     options = {key: value for key, value in spec.config_options.items() if not looks_secret(key)}
