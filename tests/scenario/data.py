@@ -81,6 +81,7 @@ class Database:
     alive: bool = False
     uuid: str = ""
     checksums: dict[str, str] = field(default_factory=dict)
+    packed: list[str] | None = None
 
     @property
     def whole(self) -> bool:

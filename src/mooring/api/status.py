@@ -165,6 +165,9 @@ class ServerStatus(CommonStatus):
     templates: tuple[JsonObject, ...] = Field(
         default=(), description="Its templates as a task last found them: id, last use, size, and what went into each."
     )
+    templates_in_the_making: tuple[str, ...] = Field(
+        default=(), description="Ids of templates whose making was begun, and whose remains are not removed yet."
+    )
 
 
 class RepositoryStatus(CommonStatus):

@@ -29,8 +29,9 @@ from mooring.drivers.documents import VersionConflict
 from mooring.drivers.secret_store import MissingSecret
 
 TASK_S = 600.0
-TRIES = 3
+TRIES = 5
 STOCK = "templates"
+MAKING = "templatesInTheMaking"
 
 Entry = Mapping[str, Any]
 
@@ -105,6 +106,32 @@ async def note_stock(services: Services, server: Ref, templates: Sequence[Entry]
             return
         with contextlib.suppress(VersionConflict):
             await update_status(services, doc, lambda status: {**status, STOCK: list(templates)})
+            return
+
+
+async def note_making(services: Services, server: Ref, template: str, *, making: bool) -> None:
+    """Let the server's record say that a template is being made, before anything of it is there; or no longer.
+
+    Raises:
+        VersionConflict: others keep writing to it.
+    """
+
+    def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
+        others = [one for one in status.get(MAKING, ()) if one != template]
+        now = [*others, template] if making else others
+        kept = {key: value for key, value in status.items() if key != MAKING}
+        return {**kept, MAKING: now} if now else kept
+
+    for number in range(TRIES):
+        doc = await services.documents.get(server)
+        if doc is None:
+            return
+        try:
+            await update_status(services, doc, change)
+        except VersionConflict:
+            if number == TRIES - 1:
+                raise
+        else:
             return
 
 

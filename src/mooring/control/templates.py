@@ -19,7 +19,9 @@ from mooring.control.servers import access
 from mooring.control.services import Services, ensure_passwords, new_id
 from mooring.control.subjects import build_subject
 from mooring.control.template_stock import (
+    MAKING,
     STOCK,
+    note_making,
     note_stock,
     prune_old,
     prune_templates,
@@ -32,7 +34,7 @@ from mooring.domain.instance.subject import Subject
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.templates.recipe import decide_obstacle, decide_recipe, read_init_words, recipe_of
-from mooring.domain.templates.tasks import KIND, MASTER, Building, Prune, plan_building
+from mooring.domain.templates.tasks import KIND, MASTER, Building, Prune, place_of, plan_building
 from mooring.domain.work.template_errors import TemplateBusy, TemplateRefused
 from mooring.errors import TimeoutExceeded
 
@@ -86,6 +88,7 @@ async def _build(services: Services, building: Building, server: Ref, *, until: 
         services.emit(Event(server, "step", f"{step} of the template {building.id}", step=step))
         return await run_template_task(services, task, server, timeout_s=left)
 
+    await note_making(services, server, building.id, making=True)
     await remove_place(services, building.place, identity)
     await ensure_passwords(services, generated_secret(building.place, "database"), {"password": None})
     await ensure_passwords(services, generated_secret(building.place, "odoo"), {MASTER: None})
@@ -98,7 +101,7 @@ async def _build(services: Services, building: Building, server: Ref, *, until: 
         await run("pack", building.pack())
         stock = await run("publish", building.publish())
     finally:
-        await asyncio.shield(remove_place(services, building.place, identity))
+        await asyncio.shield(_clear(services, server, building.place, identity))
     await note_stock(services, server, stock["templates"])
     return True
 
@@ -162,14 +165,23 @@ async def _wanted(services: Services, server: Ref) -> list[tuple[str, Ref]]:
     return list(found.items())
 
 
-async def sweep_places(services: Services) -> int:
-    """Remove what builders that are no more left on the target; how many places there were."""
-    count = 0
+async def sweep_places(services: Services, server: Ref) -> int:
+    """Remove what builders that are no more left, on the target and among the secrets; how many places there were."""
+    doc = await services.documents.get(server)
+    noted = doc.status.get(MAKING, ()) if doc is not None else ()
+    places = {place_of(server, str(one)): Identity(services.installation, str(one)) for one in noted}
     for one in await services.target.inventory():
-        if one.ref.kind != KIND or one.identity.installation != services.installation:
-            continue
-        with services.locks.execution(one.ref) as lock:
+        if one.ref.kind == KIND and one.identity.installation == services.installation:
+            places[one.ref] = one.identity
+    count = 0
+    for place, identity in places.items():
+        with services.locks.execution(place) as lock:
             if lock.try_acquire(command="mooring template prune", now=services.clock.now()) is None:
-                await remove_place(services, one.ref, one.identity)
+                await _clear(services, server, place, identity)
                 count += 1
     return count
+
+
+async def _clear(services: Services, server: Ref, place: Ref, identity: Identity) -> None:
+    await remove_place(services, place, identity)
+    await note_making(services, server, identity.instance, making=False)

@@ -96,7 +96,7 @@ def _prune(options: Options, name: str, chosen: Prune | None, *, also: tuple[str
             bounds = await server_bounds(services, server)
             given = Prune(bounds.keep, bounds.max_age_s, also)
         if given != Prune():
-            await sweep_places(services)
+            await sweep_places(services, server)
         return await prune_templates(services, server, given)
 
     return run(options, work)

@@ -19,6 +19,7 @@ from mooring.domain.odoo.argv import argv_init
 from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Step, Take, When
 from mooring.domain.templates.tasks import files_task
 from mooring.domain.work.common import Fence
+from mooring.domain.work.copies import DatabaseDrop
 from mooring.domain.work.database import DatabaseFinishInit
 from mooring.domain.work.modules import ModulesHash
 from mooring.domain.work.templates import DatabaseEmpty, DatabaseFromTemplate
@@ -27,6 +28,7 @@ COPY = "copy-template"
 INSTALL = "install-modules"
 FINISH = "finish"
 SERVE = "serve"
+DROP = "drop-empty"
 
 
 def plan_init(
@@ -104,7 +106,10 @@ def plan_init(
     return Plan(
         OperationType.INIT,
         (stop, *copied, install, end, serve),
-        cleanup=_remember(operation, subject, Fence(operation_id, 1), language),
+        cleanup=(
+            *_remember(operation, subject, Fence(operation_id, 1), language),
+            *((_drop_aside(operation, operation_id, subject, admin_user),) if template else ()),
+        ),
         point_of_no_return=SERVE,
     )
 
@@ -116,6 +121,19 @@ def _remember(operation: Ref, subject: Subject, fence: Fence, language: str) -> 
     task = hash_task(subject, task_stem(operation, HASH), ask, release=subject.release, takes=(take,))
     look = Step(HASH, "The release says what its modules' files are.", task, attempts=2, after_success=True)
     return look, store_step(operation, subject, fence)
+
+
+def _drop_aside(operation: Ref, operation_id: str, subject: Subject, admin_user: str) -> Step:
+    """The empty database that the copy replaced."""
+    document = DatabaseDrop(
+        connection=admin_connection(subject, admin_user),
+        fence=Fence(operation_id, 1),
+        instance=subject.identity.instance,
+        roles=("previous",),
+        operation=operation_id,
+    )
+    task = admin_task(subject, task_stem(operation, DROP), document)
+    return Step(DROP, "The empty database that gave way to the copy is not needed.", task, attempts=2)
 
 
 def _copy_template(

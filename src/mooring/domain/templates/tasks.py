@@ -169,7 +169,7 @@ def plan_building(
     if server.ref is None:
         raise ValueError(f"{subject.ref} has a database server of its own kind")
     template = recipe.id(installation)
-    place = Ref(KIND, server.ref.namespace, f"template-{template}")
+    place = place_of(server.ref, template)
     given = {"configOptions": dict(recipe.options), "init": {"demo": recipe.demo}}
     bare = Subject(
         ref=place,
@@ -186,6 +186,11 @@ def plan_building(
         versions=dict(subject.versions),
     )
     return Building(bare, recipe, admin_user, run, bounds)
+
+
+def place_of(server: Ref, template: str) -> Ref:
+    """Where a template of a server is made."""
+    return Ref(KIND, server.namespace, f"template-{template}")
 
 
 def task_names(place: Ref) -> tuple[str, ...]:

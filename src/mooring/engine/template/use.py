@@ -59,9 +59,7 @@ def ensure_copied(document: DatabaseFromTemplate, report: Reporter) -> FromTempl
         document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
     ) as session:
         current, mark = _current(session, document)
-        aside = beside(document.instance, role="previous", operation=operation)
         if mark.returned == operation:
-            _drop_aside(session, document, aside)
             return FromTemplate(document.database, document.template, kept=True)
         building = beside(document.instance, role="building", operation=operation)
         ensure_building_absent(session, building, document.instance)
@@ -72,7 +70,7 @@ def ensure_copied(document: DatabaseFromTemplate, report: Reporter) -> FromTempl
             ensure_building_absent(session, building, document.instance)
             return FromTemplate(document.database, document.template, install=True, reason=fault.brief)
         report.progress("swap", 3, 3)
-        _swap(session, document, current, mark, building, aside)
+        _swap(session, document, current, mark, building)
         size = session.value("SELECT pg_database_size(%s::name)", (document.database,), doing="measure the database")
         return FromTemplate(
             document.database,
@@ -170,9 +168,12 @@ def _copy(session: Session, template: Database, building: str, owner: str) -> No
 
 
 def _swap(
-    session: Session, document: DatabaseFromTemplate, current: Database, mark: DataMark, building: str, aside: str
+    session: Session, document: DatabaseFromTemplate, current: Database, mark: DataMark, building: str
 ) -> None:
+    """What was current stays aside: dropping it would wait until everything that was copied is on disk."""
     operation = document.fence.operation
+    aside = beside(document.instance, role="previous", operation=operation)
+    _drop_aside(session, document, aside)
     fresh = DataMark(document.instance, "current", mark.operation, mark.steps, at=now(), returned=operation)
     swap_in(
         session,
@@ -184,7 +185,6 @@ def _swap(
         wait_s=document.fence.wait_s,
         of=operation,
     )
-    _drop_aside(session, document, aside)
 
 
 def _drop_aside(session: Session, document: DatabaseFromTemplate | DatabaseEmpty, aside: str) -> None:
