@@ -319,7 +319,7 @@ class Postgres:
             raise NeverNeutralized(f"The database {task.database} was never neutralized for this instance.")
         if task.database in self.sessions:
             raise DatabaseInUse(f"The database {task.database} is in use.")
-        self._step(found, task.fence, task.TASK)
+        self._step(found, task.fence, f"{task.TASK}-again" if task.again else task.TASK)
         fresh, found.neutral, found.alive = not found.neutral, True, False
         found.uuid = f"copy by {task.fence.operation}" if fresh else found.uuid
         found.waiting.clear()

@@ -32,6 +32,7 @@ from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSaf
 from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseProvision, DatabaseVerify
 from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.live_copy import DatabaseCopy, DatabaseCopyResult, FilesCopied, FilestoreCopy
 from mooring.domain.work.modules import HashedModules, ModulesHash, ModulesRead, ModulesStore
 from mooring.domain.work.neutralize import (
     DatabaseNeutralize,
@@ -53,6 +54,7 @@ from mooring.domain.work.templates import (
 )
 from mooring.errors import FailedError, MooringError
 from tests.scenario import templates
+from tests.scenario.copies import begin_copy, begin_file_copy, copy_database, copy_source_files
 from tests.scenario.data import Database, Files, Postgres, Role, copy_files, drop_files, return_files
 from tests.scenario.snapshots import (
     Repository,
@@ -70,7 +72,7 @@ from tests.support.sim_world import Outcome, SimContainer, SimWorld
 Flaw = Literal["", "init", "migrate", "verify", "probe", "start", "not-odoo", "modules"]
 TASK_S = 0.25
 LONG_TASK_S = 2.5
-LONG = frozenset({"backup", "database-restore", "filestore-restore"})
+LONG = frozenset({"backup", "database-restore", "filestore-restore", "database-copy", "filestore-copy"})
 # They read what is current, and work beside users.
 READS = frozenset({"backup"})
 BUILT = "mooring_building_"
@@ -253,6 +255,11 @@ class Machine:
             begin_database(self.server(document.connection.host), document)
         elif kind_of(task) == "filestore-restore":
             begin_files(self.files(task.place), FilestoreRestore.from_json(document_of(task)))
+        elif kind_of(task) == "database-copy":
+            copying = DatabaseCopy.from_json(document_of(task))
+            begin_copy(self.server(copying.connection.host), copying)
+        elif kind_of(task) == "filestore-copy":
+            begin_file_copy(self.files(task.place), FilestoreCopy.from_json(document_of(task)))
 
     def end(self, sim: SimWorld, task: TaskSpec) -> None:
         """Carry out what a task does, at its end."""
@@ -312,7 +319,7 @@ class Machine:
             return self.repository(task).prune().to_json()
         if kind == "snapshot-verify":
             return self.repository(task).verify(SnapshotVerify.from_json(value)).to_json()
-        if kind.startswith("filestore") and kind != "filestore-restore":
+        if kind.startswith("filestore") and kind not in ("filestore-restore", "filestore-copy"):
             files = self.files(task.place)
             match kind:
                 case "filestore-swap":
@@ -348,6 +355,11 @@ class Machine:
                 return restore_database(server, self.repository(task), database).to_json()
             case "outgoing-count":
                 return server.count_outgoing(OutgoingCount.from_json(value)).to_json()
+            case "filestore-copy":
+                return self._copy_files(server, task).to_json()
+            case "database-copy":
+                assert role.admin
+                return self._copy_database(server, task).to_json()
             case "database-neutralize":
                 return server.neutralize(DatabaseNeutralize.from_json(value)).to_json()
             case "database-verify-neutral":
@@ -430,12 +442,33 @@ class Machine:
         for name in _modules(task, "--update=") & ({*found.modules, "all"}):
             doomed = list(found.modules) if name == "all" else [name]
             found.modules |= dict.fromkeys(doomed, "to upgrade")
-            files = self.files(task.place)
-            files.current = [*(files.current or []), f"half of {task.name}"]
+            self._files_beside(task).append(f"half of {task.name}")
             found.rows.append(f"half of {task.name}")
         for name in _modules(task, "--init="):
             found.modules.setdefault(name, "to install")
             found.series = found.series or self._image(task).series
+
+    def _copy_database(self, server: Postgres, task: TaskSpec) -> DatabaseCopyResult:
+        document = DatabaseCopy.from_json(document_of(task))
+        server.login(document.owner, self._secret(task, document.owner_password_file or ""))
+        there = document.source.connection
+        theirs = self.server(there.host)
+        theirs.login(there.user, self._secret(task, there.password_file or ""))
+        return copy_database(server, theirs, document)
+
+    def _copy_files(self, server: Postgres, task: TaskSpec) -> FilesCopied:
+        theirs = [one for one in task.mounts if one.foreign]
+        assert all(one.read_only for one in theirs), "the source's volume could be written to"
+        source: Files | None = self.sim.volumes[theirs[0].volume].data["files"] if theirs else None
+        return copy_source_files(server, self.files(task.place), source, FilestoreCopy.from_json(document_of(task)))
+
+    def _files_beside(self, task: TaskSpec) -> list[str]:
+        """The filestore that an Odoo works on: the current one, or that of the database that is being built."""
+        files = self.files(task.place)
+        if self.conf(task.files)["db_name"].startswith(BUILT):
+            return next(kept for (role, _), kept in files.copies.items() if role == "building")
+        files.current = files.current if files.current is not None else []
+        return files.current
 
     def _image(self, task: TaskSpec) -> Image:
         assert task.image is not None
@@ -465,7 +498,7 @@ class Machine:
         if _modules(task, "--update=") and image.flaw != "verify":
             found.modules = dict.fromkeys(found.modules, "installed")
             found.alive = True  # an update writes its modules' own data again
-            for kept in (found.rows, self.files(task.place).current or []):
+            for kept in (found.rows, self._files_beside(task)):
                 kept[:] = [one for one in kept if not one.startswith("half of ")]
         if image.flaw != "verify":
             found.code = task.image.digest
@@ -524,7 +557,7 @@ class Machine:
             # Users may go on; what sends may not.
             assert not self.sim.running(task.place, "cron"), f"{task.name} beside cron"
             return True
-        return kind in ("database-restore", "filestore-restore", *READS)
+        return kind in LONG
 
     def _data_of(self, box: SimContainer) -> Database | None:
         try:

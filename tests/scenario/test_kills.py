@@ -129,6 +129,30 @@ async def _copy(world: World) -> None:
     await world.ask("Restore", source={"snapshot": "latest", "repository": "nas", "snapshotOf": "other"})
 
 
+async def _beside_another_release(world: World) -> None:
+    """As `_beside_another`, and the other one is at another release."""
+    other = Ref("OdooInstance", "default", "other")
+    await world.bring_up(instance("other", image="odoo:14.0-next"))
+    await world.mark("of the other", other)
+    await world.mail("to a customer", other)
+    await world.mark("of the shop")
+    await world.passes(4)  # users write
+
+
+async def _clone(world: World) -> None:
+    await world.ask("Restore", source={"instance": {"name": "other"}})
+
+
+def _clone_fails(kind: str) -> Act:
+    """The task of that kind fails as often as it may."""
+
+    async def act(world: World) -> None:
+        world.machine.fail_next += [(kind, ServerUnreachable("nobody answers"))] * 3
+        await _clone(world)
+
+    return act
+
+
 async def _copy_not_neutral(world: World) -> None:
     world.machine.fail_next += [("database-verify-neutral", NotNeutral("mail"))] * 2
     await _copy(world)
@@ -211,6 +235,10 @@ STORIES: dict[str, Story] = {
         _restore_fails("database-swap", *[ServerUnreachable("nobody answers")] * 3), _backed_up, loses=True
     ),
     "copy of another": Story(_copy, _beside_another, loses=True),
+    "clone of another": Story(_clone, _beside_another, loses=True),
+    "clone of another, updated": Story(_clone, _beside_another_release, loses=True),
+    "clone of another, update fails": Story(_clone_fails("update"), _beside_another_release, loses=True),
+    "clone of another, files fail": Story(_clone_fails("filestore-copy"), _beside_another, loses=True),
     "copy of another, not proved neutral": Story(_copy_not_neutral, _beside_another),
     "second restore": Story(_restore, _restored, loses=True),
     "rollback of a restore, swap of the files fails": Story(_rollback_fails("filestore-swap"), _restored, loses=True),

@@ -39,7 +39,13 @@ from tests.support.sim_world import SimWorld
 
 SHOP = Ref("OdooInstance", "default", "shop")
 MARK = "* "
-JOBS = {"Init": "OdooInitJob", "Upgrade": "OdooUpgradeJob", "Backup": "OdooBackupJob", "Restore": "OdooRestoreJob"}
+JOBS = {
+    "Init": "OdooInitJob",
+    "Upgrade": "OdooUpgradeJob",
+    "Backup": "OdooBackupJob",
+    "Restore": "OdooRestoreJob",
+    "Refresh": "OdooStagingRefreshJob",
+}
 DEFAULT_SERVER = Ref("DatabaseServer", "default", "default")
 
 

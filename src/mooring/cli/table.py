@@ -29,6 +29,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("backup", "Back an instance up into its repository, while it runs."),
             ("restore", "Bring a snapshot of an instance back."),
+            ("refresh", "Renew a staging copy from its source."),
+            ("clone", "Make a new staging copy of an instance."),
             ("snapshots", "List the snapshots of an instance."),
             ("verify", "Verify that an instance's backup can be restored."),
             ("repository", "Make, list, check and prune a backup repository."),

@@ -38,7 +38,7 @@ from mooring.domain.operations.running import (
 from mooring.domain.operations.upgrade import plan_upgrade
 from mooring.domain.operations.verify import plan_verify
 from mooring.domain.templates.recipe import read_init_words
-from mooring.domain.work.live_copy_errors import NotStaging, SourceNotNamed, SourceOutOfReach
+from mooring.domain.work.live_copy_errors import NotRefreshable, SourceNotNamed, SourceOutOfReach
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def _refresh(accepted: Accepted) -> Plan:
     """A refresh is of a Staging instance: on another it would take the real data's place."""
     subject = _subject(accepted)
     if not subject.staging:
-        raise NotStaging(f"{subject.ref} is a {subject.environment} instance.")
+        raise NotRefreshable(f"{subject.ref} is a {subject.environment} instance.")
     return _copy(accepted)
 
 

@@ -33,11 +33,11 @@ class SourceFilesUnreadable(FailedError):
     )
 
 
-class NotStaging(UsageError):
+class NotRefreshable(UsageError):
     """Only a Staging instance is refreshed: on a Production instance it would replace the real data."""
 
     code = "MOOR-553"
-    reason = "NotStaging"
+    reason = "NotRefreshable"
     default_resolution = (
         "Name a Staging instance. To put other data into a Production instance, restore a snapshot of its own."
     )
