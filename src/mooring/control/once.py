@@ -6,6 +6,8 @@ It has no journal: killed, the task ends by itself, and what it left goes with i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from mooring.control.events import Event
 from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
@@ -13,14 +15,24 @@ from mooring.domain.task import TaskSpec, TaskState
 from mooring.errors import TimeoutExceeded
 
 POLL_S = 0.3
+Sink = Callable[[bytes], object]
+"""Who gets the pieces of a file, in their order."""
 
 
-async def run_once(services: Services, task: TaskSpec, *, about: Ref, timeout_s: float) -> TaskState:
+async def run_once(
+    services: Services,
+    task: TaskSpec,
+    *,
+    about: Ref,
+    timeout_s: float,
+    then: Callable[[], Awaitable[None]] | None = None,
+) -> TaskState:
     """The end of the task; what it left in the target is removed.
 
     Args:
         task: with a name that nobody else uses.
         about: whose steps its progress is told as.
+        then: done after a success, while what the task left in its own file system is still there.
 
     Raises:
         TimeoutExceeded: it took longer than `timeout_s` seconds; it was ended.
@@ -32,6 +44,8 @@ async def run_once(services: Services, task: TaskSpec, *, about: Ref, timeout_s:
         while True:
             state = await services.target.task(task.name)
             if state.phase in ("succeeded", "failed", "absent"):
+                if then is not None and state.phase == "succeeded":
+                    await then()
                 return state
             step = state.progress.step if state.progress is not None else ""
             if step and step != said:
@@ -45,3 +59,13 @@ async def run_once(services: Services, task: TaskSpec, *, about: Ref, timeout_s:
             await services.target.cancel(task.name)
             await services.clock.sleep(POLL_S)
         await services.target.forget(task.name)
+
+
+async def hand_over(services: Services, task: str, path: str, sink: Sink) -> None:
+    """Give the content of a file that an ended task left to who wants it.
+
+    Raises:
+        NoSuchObject: the task left no such file.
+    """
+    async for piece in services.target.read_task_file(task, path):
+        sink(piece)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from mooring.control.errors import RepositoryTaskFailed
-from mooring.control.once import run_once
+from mooring.control.once import Sink, hand_over, run_once
 from mooring.control.services import Services, new_id
 from mooring.domain.instance.repository import RepositoryAccess, repository_task
 from mooring.domain.model.desired import Desired
@@ -22,12 +23,19 @@ from mooring.domain.work.codec import Document
 
 
 async def run_repository_task(
-    services: Services, access: RepositoryAccess, document: Document, *, timeout_s: float, cache: bool = True
+    services: Services,
+    access: RepositoryAccess,
+    document: Document,
+    *,
+    timeout_s: float,
+    cache: bool = True,
+    read: tuple[str, Sink] | None = None,
 ) -> Mapping[str, Any]:
     """The result of the task that `document` describes.
 
     Args:
         cache: with the repository's cache; not for one that has no record yet.
+        read: a file that the task leaves, by its path there, and who gets its pieces.
 
     Raises:
         RepositoryTaskFailed: it ended with an error; carries the task's own words.
@@ -36,7 +44,8 @@ async def run_repository_task(
     name = child(access.ref, f"{document.TASK}-{new_id()[:6]}")
     task = repository_task(access, name, document, deadline=timedelta(seconds=timeout_s), cache=cache)
     try:
-        return _result(document, await run_once(services, task, about=access.ref, timeout_s=timeout_s))
+        then = None if read is None else partial(hand_over, services, name, *read)
+        return _result(document, await run_once(services, task, about=access.ref, timeout_s=timeout_s, then=then))
     finally:
         await _clean(services, access)
 

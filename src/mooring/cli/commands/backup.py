@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         "mooring backup shop",
         "mooring backup shop --tag before-inventory",
         "mooring backup shop --database-only",
+        "mooring backup shop --format zip --to shop.zip",
+        "mooring backup shop --format dump --to - | ssh other 'cat > shop.dump'",
+        "mooring backup shop --format zip --to s3://exports/shop.zip --secret exports",
     ),
 )
 @click.argument("name")
@@ -30,6 +33,17 @@ if TYPE_CHECKING:
 @click.option("--tag", "tags", multiple=True, metavar="TEXT", help="Written into the snapshot; may be repeated.")
 @click.option("--database-only", is_flag=True, help="Leave the attachments out.")
 @click.option("--filestore-only", is_flag=True, help="Leave the database out.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("snapshot", "zip", "dump")),
+    help="snapshot in a repository (default); zip as Odoo's own, or dump of the database alone, with --to.",
+)
+@click.option(
+    "--to", metavar="FILE|URL|-", help="Write one archive: a file here, standard output, or s3://… and the like."
+)
+@click.option("--endpoint", metavar="URL", help="With --to URL: address of the store's S3 interface.")
+@click.option("--secret", metavar="NAME", help="With --to URL: Secret with the keys accessKeyId and secretAccessKey.")
 @click.option("--wait/--no-wait", default=True, help="Wait for its end (default), or only ask for it.")
 def command(
     options: Options,
@@ -39,11 +53,18 @@ def command(
     tags: tuple[str, ...],
     database_only: bool,
     filestore_only: bool,
+    form: str | None,
+    to: str | None,
+    endpoint: str | None,
+    secret: str | None,
     wait: bool,
 ) -> int:
     """Back the instance NAME up: database, attachments, add-ons and configuration of one moment.
 
     Nothing is stopped. What the repository already holds is not sent again.
+
+    With --to it is one archive instead, in the forms that Odoo's own database manager makes and restores: a file of this
+    machine, standard output, or an object of a store.
     """
     from mooring.cli.context import run
     from mooring.cli.errors import BadRequest
@@ -56,6 +77,27 @@ def command(
         raise BadRequest(
             "--database-only and --filestore-only leave nothing to back up.", resolution="Give one of them, or none."
         )
+    if to is not None or form in ("zip", "dump"):
+        if to is None:
+            raise BadRequest(f"--format {form} needs a place.", resolution="Give --to FILE, --to URL or --to -.")
+        if repository is not None or tags or filestore_only or form == "snapshot":
+            raise BadRequest(
+                "--to writes one archive: --repository, --tag, --filestore-only and snapshots do not go with it."
+            )
+        from mooring.cli.archives import write_archive
+
+        return write_archive(
+            options,
+            name,
+            form=form or ("dump" if to.endswith(".dump") else "zip"),
+            to=to,
+            endpoint=endpoint,
+            secret=secret,
+            with_filestore=not database_only,
+            wait=wait,
+        )
+    if endpoint is not None or secret is not None:
+        raise BadRequest("--endpoint and --secret belong to --to URL.")
     spec: dict[str, Any] = {}
     if tags:
         spec["tags"] = list(tags)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
         "mooring restore shop",
         "mooring restore shop --snapshot 5f2c90aa --yes",
         "mooring restore --repository s3://shop-backups/odoo --instance shop",
+        "mooring restore shop --archive shop.zip",
+        "mooring restore shop --archive shop.dump --filestore ./filestore",
+        "mooring restore shop --odoo https://old.example.com --odoo-database prod --master-password old/master",
     ),
 )
 @click.argument("name", required=False)
@@ -42,6 +45,18 @@ if TYPE_CHECKING:
     help="With an address: Secret with the keys accessKeyId, secretAccessKey, passphrase (default: one that is made; "
     "what it lacks is asked for).",
 )
+@click.option(
+    "--archive", metavar="PATH|URL", help="Instead: Odoo's zip, a click-odoo folder, a stack's tar.gz, or a dump."
+)
+@click.option("--filestore", metavar="DIR", help="With --archive: the attachments of a dump, which has none.")
+@click.option("--odoo", metavar="URL", help="Instead: an Odoo that runs elsewhere, asked for a backup of itself.")
+@click.option("--odoo-database", metavar="NAME", help="With --odoo: its database.")
+@click.option("--master-password", metavar="SECRET/KEY", help="With --odoo: the secret with its master password.")
+@click.option(
+    "--mode",
+    type=click.Choice(("copy", "move")),
+    help="copy: neutralized (an archive's data, if not said); move: it goes on as the real one.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait/--no-wait", default=True, help="Wait for its end (default), or only ask for it.")
 def command(
@@ -54,6 +69,12 @@ def command(
     endpoint: str | None,
     region: str | None,
     secret: str | None,
+    archive: str | None,
+    filestore: str | None,
+    odoo: str | None,
+    odoo_database: str | None,
+    master_password: str | None,
+    mode: str | None,
     yes: bool,
     wait: bool,
 ) -> int:
@@ -66,6 +87,9 @@ def command(
     An instance that is not there, on an empty machine, is brought back with its manifest from the repository that
     --repository names: a BackupRepository that is applied, or its address. Keys and passphrase of an address are read from a
     Secret, or asked for on a terminal and kept as one.
+
+    With --archive or --odoo the data comes from elsewhere. It is checked as a stranger's before anything is built, and comes as
+    a copy that acts on nothing outside, unless --mode move says that it goes on here as the real one.
     """
     from mooring.cli.context import run
     from mooring.cli.errors import BadRequest, NotConfirmed
@@ -78,6 +102,24 @@ def command(
     if len(given) != 1:
         raise BadRequest("Name one instance: `mooring restore NAME`, or --instance NAME.")
     (which_one,) = given
+    if archive is not None or odoo is not None:
+        from mooring.cli.archives import archive_source, bring_archive
+
+        if repository is not None or snapshot != "latest" or region is not None:
+            raise BadRequest("--archive and --odoo take no snapshot: leave --repository, --snapshot and --region out.")
+        source_given = archive_source(
+            archive,
+            filestore=filestore,
+            endpoint=endpoint,
+            secret=secret,
+            odoo=odoo,
+            database=odoo_database,
+            password=master_password,
+        )
+        run(options, lambda app: bring_archive(app, which_one, source_given, mode=mode, yes=yes, wait=wait))
+        return 0
+    if (filestore, odoo_database, master_password) != (None, None, None):
+        raise BadRequest("--filestore belongs to --archive, --odoo-database and --master-password to --odoo.")
     address = repository is not None and is_address(repository)
     if not address and (endpoint, region, secret) != (None, None, None):
         raise BadRequest("--endpoint, --region and --secret belong to an address as --repository.")
@@ -101,7 +143,8 @@ def command(
         if place is not None:
             source["repository"] = place.name
         together = place.manifests() if place is not None else ()
-        await ask_for(app, doc.ref, "OdooRestoreJob", {"source": source}, verb="restore", wait=wait, together=together)
+        spec: dict[str, Any] = {"source": source, **({"mode": mode} if mode is not None else {})}
+        await ask_for(app, doc.ref, "OdooRestoreJob", spec, verb="restore", wait=wait, together=together)
 
     run(options, work)
     return 0
