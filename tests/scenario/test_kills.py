@@ -163,6 +163,11 @@ async def _backup(world: World) -> None:
     await world.ask("Backup", repository="nas")
 
 
+async def _drill_fails(world: World) -> None:
+    world.machine.fail_next += [("probe", ProbeFailed("no page"))] * 3
+    await world.ask("Verify", restore=True)
+
+
 async def _kept_long_enough(world: World) -> None:
     """The time of what a restore replaced is over; a pass of anybody finds it."""
     world.clock.advance(25 * 3600.0)
@@ -219,6 +224,8 @@ STORIES: dict[str, Story] = {
     "rollback": Story(lambda world: world.ask("Rollback"), _upgraded, loses=True),
     "backup": Story(_backup),
     "verification": Story(lambda world: world.ask("Verify", readData=100), _backed_up_here, loses=True),
+    "drill": Story(lambda world: world.ask("Verify", restore=True), _backed_up_here, loses=True),
+    "drill, probe fails": Story(_drill_fails, _backed_up_here, loses=True),
     "end of what a restore replaced": Story(_kept_long_enough, _restored_here, loses=True),
     "restore": Story(_restore, _backed_up, loses=True),
     "restore, probe fails": Story(_restore_fails("probe", ProbeFailed("no page")), _backed_up, loses=True),

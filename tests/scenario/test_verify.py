@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import pytest
 
+from mooring.control.operations import request_cancel
 from mooring.domain.operations.plan import OperationType
+from mooring.domain.work.backup_errors import RestoreFailed
 from mooring.domain.work.errors import ServerUnreachable
 from mooring.engine.repository.errors import RepositoryMissing
-from tests.scenario.test_backups import ended, kept, marks, restore, snapshots
+from tests.scenario.test_backups import ended, kept, marks, restore, snapshots, until
 from tests.scenario.world import SHOP, World, instance, repository
 
 __all__ = ["kept"]  # the fixture: `shop` with a repository and one backup
@@ -106,12 +108,12 @@ async def test_scheduled_verification_that_fails_is_not_repeated_before_its_time
 async def test_replaced_pair_goes_when_its_time_is_over(kept: World) -> None:
     await restore(kept)
     assert await kept.rest() is None
-    until = (await kept.doc()).status["previous"]["until"]
+    goes = (await kept.doc()).status["previous"]["until"]
     assert len(kept.machine.databases((await kept.doc()).id)) == 2
     kept.clock.advance(23 * HOUR_S)
     assert await kept.rest() is None
     assert await of(kept, OperationType.EXPIRE) == []
-    assert (await kept.doc()).status["previous"]["until"] == until
+    assert (await kept.doc()).status["previous"]["until"] == goes
     kept.clock.advance(2 * HOUR_S)
     assert await kept.rest() is None
     assert await of(kept, OperationType.EXPIRE) == ["Succeeded"]
@@ -200,3 +202,69 @@ async def test_repository_alone_keeps_no_pair(shop: World) -> None:
     shop.clock.advance(48 * HOUR_S)
     assert await shop.rest() is None
     assert await of(shop, OperationType.EXPIRE) == []
+
+
+# Drills
+
+
+def left_of_drills(world: World) -> list[str]:
+    """Everything that a drill makes and that is still there."""
+    refs = [box.ref.kind for box in world.sim.containers.values()]
+    refs += [net.ref.kind for net in world.sim.networks.values()] + [one.ref.kind for one in world.sim.volumes.values()]
+    kept = [f"secret {ref.name}" for ref in world.secrets.values if ref.name.endswith("-drill")]
+    return [kind for kind in refs if kind.startswith("Drill")] + kept
+
+
+async def test_drill_restores_aside_tries_it_and_leaves_nothing(kept: World) -> None:
+    before, effects = await kept.picture(), len(kept.sim.effects)
+    asked = await kept.ask("Verify", restore=True)
+    assert await kept.rest() is None
+    assert await ended(kept, asked) == ("Succeeded", "")
+    done = [one.step for one in (await kept.operations())[-1].log if one.state == "done"]
+    assert done[:3] == ["verify-snapshot", "serve-scratch", "provision-database"]
+    assert done.index("verify-neutral") < done.index("probe")
+    assert done[-1] == "remove-scratch"
+    last = (await kept.doc()).status["lastVerify"]
+    assert (last["result"], last["scope"]) == ("Sound", "Restore")
+    assert last["recoverySeconds"] > 0
+    assert await kept.picture() == before
+    assert left_of_drills(kept) == []
+    assert [one for one in kept.sim.effects[effects:] if "volume" in one]
+    assert len(kept.machine.databases((await kept.doc()).id)) == 1
+    await kept.check_rest()
+    await kept.check_nothing_lost()
+
+
+@pytest.mark.parametrize("kind", ["database-restore", "database-verify-neutral", "filestore-restore", "probe"])
+async def test_drill_that_fails_says_so_and_leaves_nothing(kept: World, kind: str) -> None:
+    kept.machine.fail_next += [(kind, RestoreFailed("no"))] * 3
+    asked = await kept.ask("Verify", restore=True)
+    assert await kept.rest() is None
+    assert await ended(kept, asked) == ("Failed", "RestoreFailed")
+    assert await kept.condition("BackupHealthy") == ("False", "BackupDamaged")
+    assert left_of_drills(kept) == []
+    assert await kept.phase() == "Running"
+
+
+async def test_drill_that_is_cancelled_leaves_nothing(kept: World) -> None:
+    asked = await kept.ask("Verify", restore=True)
+    await until(kept, "database-restore")
+    operation = next(one for one in await kept.operations() if one.doc.ref == asked)
+    await request_cancel(kept.life(), operation)
+    assert await kept.rest() is None
+    assert (await ended(kept, asked))[0] == "Cancelled"
+    assert left_of_drills(kept) == []
+    assert "lastVerify" not in (await kept.doc()).status
+
+
+async def test_scheduled_drill_is_carried_out(kept: World) -> None:
+    kept.schedules = True
+    verify = {"schedule": "0 5 * * *", "restore": True}
+    await kept.apply(instance(backup={"repository": "nas", "verify": verify}))
+    assert await kept.rest() is None
+    kept.clock.advance(24 * HOUR_S)
+    await kept.passes(60)
+    assert await kept.rest() is None
+    assert await of(kept, OperationType.VERIFY) == ["Succeeded"]
+    assert (await kept.doc()).status["lastVerify"]["scope"] == "Restore"
+    assert left_of_drills(kept) == []

@@ -68,6 +68,11 @@ class OdooOperationSpec(OperationSpec, RuledModel):
         description="Verify: share of the backup's content that is read and compared, in percent. Left out: only what is there "
         "and how large it is.",
     )
+    restore: Flag | None = Field(
+        default=None,
+        description="Verify: whether the backup is restored on a database server of its own, neutralized, compared and tried, and "
+        "all of that removed.",
+    )
     maintenance: MaintenanceTime = Field(
         default=MaintenanceTime.NOW,
         description="`now`, or `window`: when the instance's next maintenance window opens.",
@@ -84,6 +89,8 @@ class OdooOperationSpec(OperationSpec, RuledModel):
             yield Broken(f"{kind} has no cancelOlder; leave it out", field="cancel_older")
         if "read_data" in given and kind is not OperationType.VERIFY:
             yield Broken(f"{kind} has no readData; leave it out", field="read_data")
+        if "restore" in given and kind is not OperationType.VERIFY:
+            yield Broken(f"{kind} has no restore; leave it out", field="restore")
         needed, names = _TARGETS[kind]
         if "to" not in given:
             if needed:

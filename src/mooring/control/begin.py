@@ -11,6 +11,7 @@ from mooring.control.archives import find_archive
 from mooring.control.events import Event
 from mooring.control.repositories import find_repository
 from mooring.control.schedules import first_seen, look_at_schedules, next_expiry, note_begun
+from mooring.control.scratch import find_scratch
 from mooring.control.services import Services
 from mooring.control.sources import find_source
 from mooring.control.subjects import ensure_admin_password
@@ -145,6 +146,11 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         accepted = replace(accepted, source=await find_source(services, work, operation))
         archive = await find_archive(services, work.doc.ref.namespace, operation.type, operation.doc.spec)
         accepted = replace(accepted, archive=archive)
+        if operation.type is OperationType.VERIFY and operation.doc.spec.get("restore") and work.subject is not None:
+            scratch = await find_scratch(services, work.subject)
+            if scratch is None:
+                return  # the image is still being asked; the next pass goes on
+            accepted = replace(accepted, scratch=scratch)
         ops.check_acceptable(accepted)
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.

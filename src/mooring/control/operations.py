@@ -17,6 +17,7 @@ from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.subject import dump_release, dump_subject, load_release, load_subject
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.build import Accepted, build_plan
+from mooring.domain.operations.drill import dump_scratch, load_scratch
 from mooring.domain.operations.journal import StepRecord, load_records
 from mooring.domain.operations.plan import OperationType
 from mooring.drivers.documents import Document, Documents
@@ -140,6 +141,7 @@ async def accept(services: Services, operation: Operation, accepted: Accepted) -
                 "generation": accepted.generation,
                 "previousKind": accepted.previous_kind.value,
                 "initialized": accepted.initialized,
+                "scratch": dump_scratch(accepted.scratch) if accepted.scratch else None,
                 "template": accepted.template,
                 "heldSince": accepted.held_since,
                 "source": dump_subject(accepted.source) if accepted.source else None,
@@ -171,6 +173,7 @@ def read_accepted(operation: Operation) -> Accepted:
         generation=int(value.get("generation", 0)),
         previous_kind=OperationType(value.get("previousKind", "Upgrade")),
         initialized=value.get("initialized", True) is True,
+        scratch=load_scratch(value["scratch"]) if value.get("scratch") else None,
         template=str(value.get("template", "")),
         held_since=str(value.get("heldSince", "")),
         source=load_subject(value["source"]) if value.get("source") else None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mooring.control.events import Event
 from mooring.control.operations import Operation, read_accepted, read_operation
+from mooring.control.scratch import remove_scratch, serve_scratch
 from mooring.control.services import Services
 from mooring.domain.instance.ledger import Ledger
 from mooring.domain.instance.outcome import note_done
@@ -20,10 +21,12 @@ from mooring.domain.model.identity import Ref
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.advance import (
     Cancel,
+    Clear,
     Finished,
     Purge,
     Record,
     Seen,
+    Serve,
     Start,
     Wait,
     advance,
@@ -31,8 +34,9 @@ from mooring.domain.operations.advance import (
     hold,
 )
 from mooring.domain.operations.build import Accepted, build_plan
+from mooring.domain.operations.drill import PLACE, SERVER
 from mooring.domain.operations.journal import StepRecord, dump_record
-from mooring.domain.operations.plan import Gone, Hold, Note, Plan, Step
+from mooring.domain.operations.plan import Gone, Hold, Note, Plan, ScratchServer, Step
 from mooring.domain.task import TaskState
 
 MOVES_A_PASS = 100
@@ -109,7 +113,8 @@ async def run_moves(
     accepted = read_accepted(operation)
     plan = build_plan(accepted)
     instance = operation.instance
-    purged = False
+    purged = served = cleared = False
+    scratch = next((step.action.server for step in plan.steps if isinstance(step.action, ScratchServer)), None)
     for _ in range(MOVES_A_PASS):
         log = operation.log
         name = current_task(log)
@@ -120,6 +125,8 @@ async def run_moves(
             wanted=wanted,
             pending=pending,
             purged=purged,
+            served=served,
+            cleared=cleared,
             cancelled=bool(operation.doc.status.get("cancel")),
             overdue=operation.overdue(services.clock.now()),
             retries=int(operation.doc.status.get("retries", 0)),
@@ -128,6 +135,10 @@ async def run_moves(
         match move:
             case Start(task):
                 if not server_ready:
+                    return Advance(operation, accepted, ledger, wait_s=SERVER_WAIT_S)
+                # After a reboot, too, the server of a drill answers before its tasks begin.
+                aside = scratch if task.place.kind in (PLACE, SERVER) else None
+                if aside is not None and not await serve_scratch(services, aside):
                     return Advance(operation, accepted, ledger, wait_s=SERVER_WAIT_S)
                 await services.target.start(task)
                 return Advance(operation, accepted, ledger, wait_s=0.2)
@@ -138,6 +149,14 @@ async def run_moves(
                 identity = accepted.subject.identity.instance if accepted.subject else ""
                 await services.target.remove_volumes(instance, identity)
                 purged = True
+            case Serve(server):
+                served = await serve_scratch(services, server)
+                if not served:
+                    return Advance(operation, accepted, ledger, wait_s=SERVER_WAIT_S)
+            case Clear(gone):
+                cleared = await remove_scratch(services, gone)
+                if not cleared:
+                    return Advance(operation, accepted, ledger, wait_s=SERVER_WAIT_S)
             case Wait(_, seconds, _):
                 return Advance(operation, accepted, ledger, wait_s=seconds)
             case Finished():

@@ -18,6 +18,7 @@ from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.exchange import MARK
+from mooring.domain.operations.drill import recovery_seconds
 from mooring.domain.operations.expire import FORGET
 from mooring.domain.operations.init import SERVE
 from mooring.domain.operations.journal import StepRecord
@@ -96,6 +97,7 @@ def finish(
             spec=accepted.spec,
             succeeded=outcome.outcome == "succeeded",
             error=outcome.error,
+            recovery_s=recovery_seconds(log),
         )
         ledger = replace(ledger, verified=last)
     taken = [number for number, one in enumerate(log, 1) if one.step == BACK_UP and one.state == "done"]

@@ -19,7 +19,6 @@ from mooring.domain.instance.environment import find_environment_change
 NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "addons.git": (),
     "autoUpgrade.rollback": (),
-    "backup.verify.restore": (False,),
     "git": (),
     "logs.volume": (False,),
     "maintenance": (),

@@ -31,9 +31,13 @@ from mooring.domain.operations.plan import (
     Ready,
     RemoveVolumes,
     RunTask,
+    ScratchGone,
+    ScratchServer,
     Step,
 )
+from mooring.domain.server.desired import ServerSubject
 from mooring.domain.task import TaskSpec, TaskState
+from mooring.domain.work.verify_errors import DrillUnready
 from mooring.errors import MooringError
 
 POLL_S = 0.3
@@ -57,6 +61,20 @@ class Cancel:
 @dataclass(frozen=True)
 class Purge:
     """Remove the owner's volumes, then come again."""
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Keep this scratch server in shape, then come again."""
+
+    server: ServerSubject
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Remove what a drill made, then come again."""
+
+    gone: ScratchGone
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,7 @@ class Finished:
     log_tail: str = ""
 
 
-Move = Start | Cancel | Purge | Record | Wait | Finished
+Move = Start | Cancel | Purge | Serve | Clear | Record | Wait | Finished
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,8 @@ class Seen:
             it was accepted, or the instance is being deleted. None knows nothing: the plan counts.
         pending: whether `target.diff` still finds something to change.
         purged: `Purge` was carried out in this pass.
+        served: the scratch server answered in this pass.
+        cleared: `Clear` was carried out in this pass, and nothing is left.
         cancelled: a person asked to cancel.
         overdue: it runs for longer than its deadline.
         retries: how often a person asked to try a stuck undo again.
@@ -114,6 +134,8 @@ class Seen:
     wanted: Mapping[str, int] | None = None
     pending: bool = False
     purged: bool = False
+    served: bool = False
+    cleared: bool = False
     cancelled: bool = False
     overdue: bool = False
     retries: int = 0
@@ -296,6 +318,19 @@ def _carry_out(
             return Wait(f"{what} not ready yet", seconds=POLL_S if newer else 0.0, live=not newer)
         case RemoveVolumes():
             return record(done) if seen.purged else Purge()
+        case ScratchServer(server):
+            if seen.served:
+                return record(done)
+            if now - last.at > step.deadline:
+                error = DrillUnready(f"The scratch server did not answer within {step.deadline}.")
+                return record(failed, error.to_json())
+            return Serve(server)
+        case ScratchGone():
+            if seen.cleared:
+                return record(done)
+            if now - last.at > step.deadline:
+                return record(failed, _too_slow(step, "what the drill made is still there").to_json())
+            return Clear(step.action)
         case Note():
             return record(done)
     assert_never(step.action)

@@ -15,6 +15,7 @@ from mooring.domain.instance.retention import keep_rule
 from mooring.domain.instance.subject import PinnedRelease, Subject
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.backup import BEFORE_UPGRADE, SCHEDULED, plan_backup
+from mooring.domain.operations.drill import Scratch, plan_drill
 from mooring.domain.operations.errors import RepositoryNotNamed
 from mooring.domain.operations.expire import plan_expire
 from mooring.domain.operations.export import plan_export
@@ -61,6 +62,7 @@ class Accepted:
         generation: of the instance's spec then; a failure is latched for it. 0 where it was not written down.
         repository: where snapshots are, for the types that need one.
         initialized: Odoo was in the database then: there is something to return to.
+        scratch: what the server of a drill is made of; None without one.
         template: id of the template that a new database may be copied from; empty without one.
         previous_data: whether that operation's copies hold data; else the release alone goes back.
         held_since: when the data went back in time, RFC 3339; empty where it did not, or nobody knows.
@@ -83,6 +85,7 @@ class Accepted:
     repository: RepositoryAccess | None = None
     previous_kind: OperationType = OperationType.UPGRADE
     initialized: bool = True
+    scratch: Scratch | None = None
     template: str = ""
     held_since: str = ""
     source: Subject | None = None
@@ -200,12 +203,22 @@ def _backup(accepted: Accepted) -> Plan:
 
 
 def _verify(accepted: Accepted) -> Plan:
-    return plan_verify(
+    subject, repository = _subject(accepted), _repository(accepted)
+    snapshot = str((accepted.spec.get("to") or {}).get("snapshot") or "latest")
+    share = int(accepted.spec.get("readData") or 0)
+    if not accepted.spec.get("restore"):
+        return plan_verify(accepted.ref, subject, repository, snapshot=snapshot, read_percent=share)
+    if accepted.scratch is None:
+        raise ValueError(f"{accepted.ref} was accepted without a scratch server")
+    return plan_drill(
         accepted.ref,
-        _subject(accepted),
-        _repository(accepted),
-        snapshot=str((accepted.spec.get("to") or {}).get("snapshot") or "latest"),
-        read_percent=int(accepted.spec.get("readData") or 0),
+        accepted.id,
+        subject,
+        repository,
+        accepted.scratch,
+        snapshot=snapshot,
+        read_percent=share,
+        free_bytes=accepted.free_bytes,
     )
 
 

@@ -16,6 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from mooring.domain.model.desired import File
+from mooring.domain.model.identity import Ref
+from mooring.domain.server.desired import ServerSubject
 from mooring.domain.task import DOCUMENT_PATH, TaskSpec
 from mooring.domain.work.codec import Document
 
@@ -187,11 +189,26 @@ class RemoveVolumes:
 
 
 @dataclass(frozen=True)
+class ScratchServer:
+    """Have this server, which the operation alone knows, and wait until it answers. Later tasks find it so again."""
+
+    server: ServerSubject
+
+
+@dataclass(frozen=True)
+class ScratchGone:
+    """Remove a scratch server, the place beside it, their volumes and their secret; what is gone is gone."""
+
+    server: ServerSubject
+    place: Ref
+
+
+@dataclass(frozen=True)
 class Note:
     """Nothing to do outside: the record itself is the effect; control acts on its name."""
 
 
-Action = RunTask | Gone | Ready | RemoveVolumes | Note
+Action = RunTask | Gone | Ready | RemoveVolumes | Note | ScratchServer | ScratchGone
 
 
 @dataclass(frozen=True)
