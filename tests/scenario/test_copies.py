@@ -6,6 +6,8 @@ That no Odoo process ever works on data that says it is another instance's, `Mac
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,13 @@ import pytest
 from mooring.api.errors import ManifestError
 from mooring.control.reconcile import reconcile
 from mooring.domain.model.identity import Ref
+from mooring.domain.operations.plan import OperationType
 from mooring.domain.work.errors import ServerUnreachable
 from mooring.domain.work.neutralize_errors import NotNeutral
 from mooring.errors import MooringError
 from tests.scenario.data import Database
 from tests.scenario.machine import READ_RELEASE, kind_of
+from tests.scenario.test_kills import DOWNTIMES_S, MOST_EFFECTS
 from tests.scenario.world import MARK, SHOP, World, instance, repository
 
 COPY = Ref("OdooInstance", "default", "copy")
@@ -161,6 +165,83 @@ async def test_anothers_data_is_moved_by_a_persons_word_alone(pair: World) -> No
     assert (pair.running("web", COPY), pair.running("cron", COPY)) == (1, 0), "its data is from an earlier time"
 
 
+async def test_staging_is_neutral_again_after_its_upgrade_and_keeps_its_identity(world: World) -> None:
+    await world.bring_up(instance(environment="Staging"))
+    identity = (await world.current()).uuid
+    await world.apply(instance(environment="Staging", image="odoo:14.0-next"))
+    assert await world.rest() is None
+    found = await world.current()
+    assert (found.neutral, found.alive, found.uuid) == (True, False, identity)
+    (upgrade,) = [one for one in await world.operations() if one.type is OperationType.UPGRADE]
+    done = [one.step for one in upgrade.log if one.state == "done"]
+    assert done.index("migrate") < done.index("neutralize") < done.index("verify-neutral") < done.index("probe")
+
+
+async def test_staging_whose_upgrade_is_not_proved_neutral_goes_back(world: World) -> None:
+    await world.bring_up(instance(environment="Staging"))
+    before = await world.ledger()
+    world.machine.fail_next += [("database-verify-neutral", NotNeutral("a new connector"))] * 2
+    await world.apply(instance(environment="Staging", image="odoo:14.0-next"))
+    await world.rest()
+    assert await world.phase() == "UpgradeFailed"
+    assert (await world.ledger()).runs == before.runs
+    assert not (await world.current()).alive
+    await world.check_rest()
+
+
+async def test_production_is_upgraded_without_a_word_of_neutralizing(shop: World) -> None:
+    await shop.apply(instance(image="odoo:14.0-next"))
+    assert await shop.rest() is None
+    assert not any("neutral" in one.step for operation in await shop.operations() for one in operation.log)
+    assert (await shop.current()).alive
+
+
+async def test_staging_is_neutralized_when_a_person_asks_and_production_never(shop: World, tmp_path: Path) -> None:
+    asked = await shop.ask("Neutralize")
+    await shop.rest()
+    assert await ended(shop, asked) == ("Failed", "ProductionData")
+    assert (await shop.current()).alive
+    (tmp_path / "staging").mkdir()
+    staging = World(tmp_path / "staging")
+    await staging.bring_up(instance(environment="Staging"))
+    await staging.mail("by a tester")
+    identity = (await staging.current()).uuid
+    asked = await staging.ask("Neutralize")
+    assert await staging.rest() is None
+    assert await ended(staging, asked) == ("Succeeded", "")
+    found = await staging.current()
+    assert (found.waiting, found.uuid) == ({}, identity)
+    assert (staging.running("web"), staging.running("cron")) == (1, 1)
+    await staging.check_rest()
+    await staging.check_nothing_lost()
+
+
+@pytest.mark.parametrize("task", ["database-neutralize", "database-verify-neutral"])
+async def test_neutralization_that_fails_is_said_and_the_instance_goes_on(world: World, task: str) -> None:
+    await world.bring_up(instance(environment="Staging"))
+    before = await world.picture()
+    world.machine.fail_next += [(task, NotNeutral("a mail server is active"))] * 2
+    asked = await world.ask("Neutralize")
+    await world.rest()
+    assert await ended(world, asked) == ("Failed", "NotNeutral")
+    assert await world.picture() == before
+    await world.check_rest()
+
+
+async def test_what_comes_into_a_staging_instance_is_neutral_also_where_it_is_its_own(world: World) -> None:
+    staging = instance(environment="Staging", backup={"repository": "nas"})
+    await world.apply(repository(), staging)
+    await world.drive()
+    await world.mail("by a tester")
+    await world.ask("Backup", repository="nas")
+    assert await world.rest() is None
+    asked = await restore(world, SHOP, source={"snapshot": "latest"})
+    assert await world.rest() is None
+    assert await ended(world, asked) == ("Succeeded", "")
+    assert not (await world.current()).waiting
+    assert (world.running("web"), world.running("cron")) == (1, 1)
+
+
 async def test_snapshot_of_another_series_is_refused_before_anything_is_built(pair: World) -> None:
     newer = Ref("OdooInstance", "default", "newer")
     await pair.bring_up(instance("newer", image="odoo:15.0", backup={"repository": "nas"}))
@@ -186,3 +267,43 @@ async def test_source_that_is_backed_up_meanwhile_gives_files_of_the_databases_s
     assert await ended(pair, asked) == ("Succeeded", "")
     assert marks(await pair.current(COPY)) == ["of the shop"]
     await pair.check_rest(COPY)
+
+
+async def _upgrade_staging(world: World) -> None:
+    await world.apply(instance(environment="Staging", image="odoo:14.0-next"))
+
+
+async def _neutralize(world: World) -> None:
+    await world.ask("Neutralize")
+
+
+@pytest.mark.parametrize("act", [_upgrade_staging, _neutralize], ids=["upgrade", "neutralize"])
+@pytest.mark.parametrize("reboot", [False, True], ids=["killed", "rebooted"])
+async def test_staging_killed_at_any_effect_is_never_seen_alive(
+    world: World, act: Callable[[World], Awaitable[None]], *, reboot: bool
+) -> None:
+    """`Machine.watch` fails the test where a process of a Staging instance works on data that would act."""
+    await world.bring_up(instance(environment="Staging"))
+    identity = (await world.current()).uuid
+    for effect in range(int(reboot), MOST_EFFECTS, 4):
+        one = world.fork()
+
+        async def run(one: World = one) -> None:
+            await act(one)
+            await one.drive()
+
+        if not await one.killed(run, before=effect):
+            break
+        if reboot:
+            one.sim.reboot()
+        one.clock.advance(DOWNTIMES_S[effect % len(DOWNTIMES_S)])
+        await one.rest()
+        try:
+            await one.check_rest()
+            await one.check_nothing_gone()
+        except AssertionError as error:
+            raise AssertionError(f"killed before effect {effect}: {error}") from error
+        found = await one.current()
+        assert (found.neutral, found.alive, found.uuid) == (True, False, identity), f"killed before effect {effect}"
+    else:
+        raise AssertionError("it never ends")

@@ -34,6 +34,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("snapshots", "List the snapshots of an instance."),
             ("verify", "Verify that an instance's backup can be restored."),
             ("repository", "Make, list, check and prune a backup repository."),
+            ("neutralize", "Keep a Staging instance from acting on the world, again."),
             ("release-hold", "Let cron run again after data went back in time."),
         ),
     ),

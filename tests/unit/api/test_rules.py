@@ -168,6 +168,21 @@ def test_instance_broken_rule_and_bad_value_are_both_reported() -> None:
         pytest.param("OdooBackupJob", {"format": "zip"}, id="archive-in-repository"),
         pytest.param("OdooBackupJob", {"withDatabase": False, "withFilestore": False}, id="backup-of-nothing"),
         pytest.param("OdooRestoreJob", {"source": {}}, id="restore-from-nothing"),
+        pytest.param(
+            "OdooRestoreJob",
+            {"source": {"url": "https://a.b/c", "snapshotOf": "a"}},
+            id="restore-archive-of-instance",
+        ),
+        pytest.param(
+            "OdooRestoreJob",
+            {"source": {"snapshot": "a", "snapshotOf": "b"}, "mode": "move"},
+            id="restore-move-without-a-word",
+        ),
+        pytest.param(
+            "OdooRestoreJob",
+            {"source": {"snapshot": "a", "snapshotOf": "b"}, "sourceStopped": True},
+            id="restore-word-for-a-copy",
+        ),
         pytest.param("OdooRestoreJob", {"source": {"snapshot": "a", "url": "https://a.b/c"}}, id="restore-two-sources"),
         pytest.param("OdooRestoreJob", {"source": {"snapshot": "a", "endpoint": "https://a.b"}}, id="endpoint-alone"),
         pytest.param("OdooStagingRefreshJob", {"neutralize": False}, id="refresh-not-neutralized"),
@@ -206,6 +221,11 @@ def test_kind_bad_spec_is_refused(kind: str, spec: dict[str, Any]) -> None:
         pytest.param("BackupRepository", {"url": "file:///srv/backup"}, id="folder"),
         pytest.param("OdooBackupJob", {"repository": None, "destination": {"url": "file:///a.zip"}}, id="archive"),
         pytest.param("OdooRestoreJob", {"source": {"url": "https://example.com/a.zip"}}, id="restore-url"),
+        pytest.param(
+            "OdooRestoreJob",
+            {"source": {"snapshot": "a", "snapshotOf": "b"}, "mode": "move", "sourceStopped": True},
+            id="restore-move",
+        ),
         pytest.param("OdooStagingRefreshJob", {"neutralize": True}, id="neutralized"),
         pytest.param("OdooOperation", {"type": "Deploy", "to": {"image": "odoo:18.0"}}, id="deploy"),
         pytest.param("OdooOperation", {"type": "Rollback"}, id="rollback"),

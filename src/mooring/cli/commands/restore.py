@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     examples=(
         "mooring restore shop",
         "mooring restore shop --snapshot 5f2c90aa --yes",
+        "mooring restore shop-test --from shop",
         "mooring restore --repository s3://shop-backups/odoo --instance shop",
         "mooring restore shop --archive shop.zip",
         "mooring restore shop --archive shop.dump --filestore ./filestore",
@@ -30,6 +31,22 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("--instance", metavar="NAME", help="The same as the argument NAME.")
 @click.option("--snapshot", default="latest", metavar="ID", help="Which one (default: the newest).")
+@click.option(
+    "--from",
+    "origin",
+    metavar="INSTANCE",
+    help="Name or id of the instance whose snapshot it is, where it is another one.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["move", "copy"]),
+    help="Whether the data goes on as the real one, or as a neutral copy (default: copy, but for the instance's own).",
+)
+@click.option(
+    "--confirm-source-stopped",
+    is_flag=True,
+    help="With --mode move: the instance that --from names is stopped for good.",
+)
 @click.option(
     "--repository",
     metavar="NAME|URL",
@@ -52,11 +69,6 @@ if TYPE_CHECKING:
 @click.option("--odoo", metavar="URL", help="Instead: an Odoo that runs elsewhere, asked for a backup of itself.")
 @click.option("--odoo-database", metavar="NAME", help="With --odoo: its database.")
 @click.option("--master-password", metavar="SECRET/KEY", help="With --odoo: the secret with its master password.")
-@click.option(
-    "--mode",
-    type=click.Choice(("copy", "move")),
-    help="copy: neutralized (an archive's data, if not said); move: it goes on as the real one.",
-)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait/--no-wait", default=True, help="Wait for its end (default), or only ask for it.")
 def command(
@@ -65,6 +77,9 @@ def command(
     *,
     instance: str | None,
     snapshot: str,
+    origin: str | None,
+    mode: str | None,
+    confirm_source_stopped: bool,
     repository: str | None,
     endpoint: str | None,
     region: str | None,
@@ -74,7 +89,6 @@ def command(
     odoo: str | None,
     odoo_database: str | None,
     master_password: str | None,
-    mode: str | None,
     yes: bool,
     wait: bool,
 ) -> int:
@@ -83,6 +97,9 @@ def command(
     It is built beside the present data, checked and tried while users work on, and then takes its place. What it replaced
     is kept: `mooring rollback` returns to it. Afterwards cron stays away until `mooring release-hold`, since mail and jobs
     of the time between would be sent again.
+
+    With --from the snapshot is another instance's, and what comes is a neutral copy: no mail, no scheduled jobs, no payments,
+    an identity of its own. To move the data instead, stop that instance for good and say so.
 
     An instance that is not there, on an empty machine, is brought back with its manifest from the repository that
     --repository names: a BackupRepository that is applied, or its address. Keys and passphrase of an address are read from a
@@ -105,8 +122,10 @@ def command(
     if archive is not None or odoo is not None:
         from mooring.cli.archives import archive_source, bring_archive
 
-        if repository is not None or snapshot != "latest" or region is not None:
-            raise BadRequest("--archive and --odoo take no snapshot: leave --repository, --snapshot and --region out.")
+        if (repository, origin, region, snapshot) != (None, None, None, "latest") or confirm_source_stopped:
+            raise BadRequest(
+                "--archive and --odoo take no snapshot: leave what belongs to one out, such as --repository."
+            )
         source_given = archive_source(
             archive,
             filestore=filestore,
@@ -123,28 +142,55 @@ def command(
     address = repository is not None and is_address(repository)
     if not address and (endpoint, region, secret) != (None, None, None):
         raise BadRequest("--endpoint, --region and --secret belong to an address as --repository.")
+    moved = origin is not None and mode == "move"
+    if moved and not confirm_source_stopped:
+        raise BadRequest(
+            f"Two instances with one identity would send the same mail twice. Stop {origin} for good, then add "
+            "--confirm-source-stopped; or leave --mode out for a neutral copy."
+        )
+    if confirm_source_stopped and not moved:
+        raise BadRequest("--confirm-source-stopped belongs to --mode move with --from.")
 
     async def work(app: App) -> None:
         place: Place | None = None
         if repository is not None:
             place = await find_place(app, repository, endpoint=endpoint, region=region, secret=secret)
         if place is not None and await app.documents.get(instance_of(options, which_one)) is None:
+            if (origin, mode) != (None, None):
+                raise BadRequest(
+                    f"--from and --mode need an instance, and there is no {which_one}: apply its manifest first."
+                )
             await bring_back(app, which_one, place, snapshot, yes=yes, wait=wait)
             return
         doc = await find_instance(app, which_one)
         if load_ledger(doc.status.get("ledger")).initialized:
-            which = "the newest snapshot" if snapshot == "latest" else f"the snapshot {snapshot}"
-            app.progress.line(
-                f"{doc.ref.name} goes back to {which}. What was written since is kept aside, and not in use any more."
-            )
+            app.progress.line(_foretell(doc.ref.name, snapshot, origin, mode))
             if not yes and not (sys.stdin.isatty() and click.confirm("Go on?", err=True)):
                 raise NotConfirmed(f"{doc.ref.name} was not restored.")
-        source: dict[str, Any] = {"snapshot": snapshot}
+        spec: dict[str, Any] = {"source": {"snapshot": snapshot}}
+        source = spec["source"]
+        if origin is not None:
+            source["snapshotOf"] = origin
+        if mode is not None:
+            spec["mode"] = mode
+        if confirm_source_stopped:
+            spec["sourceStopped"] = True
         if place is not None:
             source["repository"] = place.name
         together = place.manifests() if place is not None else ()
-        spec: dict[str, Any] = {"source": source, **({"mode": mode} if mode is not None else {})}
         await ask_for(app, doc.ref, "OdooRestoreJob", spec, verb="restore", wait=wait, together=together)
 
     run(options, work)
     return 0
+
+
+def _foretell(name: str, snapshot: str, origin: str | None, mode: str | None) -> str:
+    """What becomes of the instance `name`, before a person says yes to it."""
+    which = "the newest snapshot" if snapshot == "latest" else f"the snapshot {snapshot}"
+    of = f" of {origin}" if origin is not None else ""
+    kept = "What it holds now is kept aside, and not in use any more."
+    if origin is not None and mode == "move":
+        return f"{name} takes over {which}{of}, and goes on as the real one. {kept}"
+    if origin is not None or mode == "copy":
+        return f"{name} becomes a neutral copy of {which}{of}: it sends nothing and runs no scheduled jobs. {kept}"
+    return f"{name} goes back to {which}. What was written since is kept aside, and not in use any more."

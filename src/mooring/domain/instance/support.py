@@ -37,7 +37,7 @@ OPERATION_FIELDS_NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "maintenance": ("now",),
     "filestoreMethod": ("auto", "copy", "skip"),
 }
-OPERATIONS_NOT_YET = frozenset({"Migrate", "Neutralize", "Deploy"})
+OPERATIONS_NOT_YET = frozenset({"Migrate", "Deploy"})
 # Of a type that is carried out, its target is, too.
 _HAS_TARGET = "Verify"
 

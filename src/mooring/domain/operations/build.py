@@ -22,6 +22,7 @@ from mooring.domain.operations.export import plan_export
 from mooring.domain.operations.imports import plan_import
 from mooring.domain.operations.init import FINISH, plan_init
 from mooring.domain.operations.neutral import neutral_steps
+from mooring.domain.operations.neutralize import plan_neutralize
 from mooring.domain.operations.plan import OperationType, Plan
 from mooring.domain.operations.promote import plan_promote
 from mooring.domain.operations.provision import plan_provision
@@ -158,6 +159,7 @@ def _upgrade(accepted: Accepted) -> Plan:
         replicas=accepted.replicas,
         free_bytes=accepted.free_bytes,
         backup=backup,
+        base_url=accepted.address,
     )
 
 
@@ -332,6 +334,12 @@ def _rollback(accepted: Accepted) -> Plan:
     )
 
 
+def _neutralize(accepted: Accepted) -> Plan:
+    return plan_neutralize(
+        accepted.ref, accepted.id, _subject(accepted), base_url=accepted.address, replicas=accepted.replicas
+    )
+
+
 def _promote(accepted: Accepted) -> Plan:
     return plan_promote(accepted.ref, accepted.id, _subject(accepted), replicas=accepted.replicas)
 
@@ -382,6 +390,7 @@ BUILDERS: Mapping[OperationType, Callable[[Accepted], Plan]] = {
     OperationType.REFRESH: _refresh,
     OperationType.ROLLBACK: _rollback,
     OperationType.PROMOTE: _promote,
+    OperationType.NEUTRALIZE: _neutralize,
     OperationType.DELETE: _delete,
 }
 """The types that this version carries out; the others are refused when they are asked for."""

@@ -24,6 +24,7 @@ NEEDS_DATA = frozenset(
         OperationType.BACKUP,
         OperationType.RELEASE_HOLD,
         OperationType.PROMOTE,
+        OperationType.NEUTRALIZE,
         OperationType.VERIFY,
     }
 )
@@ -87,6 +88,8 @@ def decide_refusal(
             "There is no earlier release or data to return to. What a restore replaced is there for as long as "
             "spec.backup.keepPrevious says.",
         )
+    if asked.type is OperationType.NEUTRALIZE and ledger.environment == Environment.PRODUCTION:
+        return Refuse(asked, "ProductionData", "It is a Production instance: its data is what it acts with.")
     if asked.type is OperationType.PROMOTE and ledger.environment == Environment.PRODUCTION:
         return Refuse(asked, "NotStaging", "It is a Production instance already: there is nothing to promote.")
     if asked.type is OperationType.RELEASE_HOLD and not ledger.cron_held:

@@ -29,6 +29,7 @@ from mooring.domain.instance.tasks import (
 )
 from mooring.domain.model.identity import Ref
 from mooring.domain.odoo.argv import CONFIG_PATH, argv_update
+from mooring.domain.operations.neutral import neutral_steps
 from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Option, Plan, Ready, Step, When
 from mooring.domain.work.common import Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
@@ -59,6 +60,7 @@ def plan_upgrade(
     replicas: tuple[tuple[str, int], ...],
     free_bytes: int | None = None,
     backup: Plan | None = None,
+    base_url: str | None = None,
 ) -> Plan:
     """The plan from `subject.release` to `to`.
 
@@ -72,6 +74,7 @@ def plan_upgrade(
         free_bytes: where the data is; a copy that does not fit, even without the earlier ones, is refused before it is
             begun.
         replicas: what has to be ready at the end: ((role, count), …).
+        base_url: where users reach it, as far as it was seen; a Staging instance is neutralized again, and told.
         backup: taken before anything stops, where anything is updated or installed; None where nobody asks for one.
     """
     fence = Fence(operation_id, 1)
@@ -125,6 +128,12 @@ def plan_upgrade(
     migrate = replace(update, options=(Option("--update", HASH, "update"),))
     serve = render_odoo_argv(to.facts.program, CONFIG_PATH, database=database, port=WEB_PORT)
     probe_argv = render_probe_argv(serve, port=WEB_PORT, deadline_s=int(PROBE_DEADLINE.total_seconds()) - 60)
+    # An update writes its modules' own data again, and brings new modules that nobody neutralized.
+    again = (
+        neutral_steps(operation, operation_id, target, role="current", base_url=base_url, first=True, hold=hold)
+        if subject.staging
+        else ()
+    )
     stay = Hold(release=subject.release.release.digest, reason="what changed is being found out")
     look = find_changed(operation, subject, release=to, hold=stay, select=select, also=named, install=install)
     touched = When(HASH, TOUCHED)
@@ -185,6 +194,7 @@ def plan_upgrade(
                 ),
                 when=touched,
             ),
+            *(replace(step, when=touched) for step in again),
             Step(
                 "verify",
                 "Odoo's exit code proves nothing.",

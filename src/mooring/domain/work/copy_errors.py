@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be wrong with a snapshot that is to become another instance's data: MOOR-531 to MOOR-533."""
+"""Why a snapshot does not become another instance's data, and who is never neutralized: MOOR-531 to MOOR-534."""
 
 from __future__ import annotations
 
 from mooring.domain.work.backup_errors import SnapshotUnfit
+from mooring.errors import Retry, UsageError
 
 
 class SeriesUnfit(SnapshotUnfit):
@@ -28,3 +29,12 @@ class ModeNotSaid(SnapshotUnfit):
     code = "MOOR-533"
     reason = "ModeNotSaid"
     default_resolution = "Leave --from out to bring the instance's own data back, or say --mode copy."
+
+
+class ProductionData(UsageError):
+    """Production's data is not neutralized: its mail, its jobs and its payments would end."""
+
+    code = "MOOR-534"
+    reason = "ProductionData"
+    retry = Retry.NEVER
+    default_resolution = "Name a Staging instance, or restore a copy into another instance: copies are neutral."
