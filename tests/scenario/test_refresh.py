@@ -146,3 +146,44 @@ async def test_clone_is_never_a_move(shop: World) -> None:
     asked = await shop.ask("Restore", ref=blog, source={"instance": {"name": "shop"}}, mode="move")
     await shop.rest(blog)
     assert await ended(shop, asked) == ("Failed", "SourceOutOfReach")
+
+
+async def _agent(world: World, seconds: float, *, step_s: float = 300.0) -> None:
+    """An agent's passes over the copy for so long."""
+    world.schedules = True
+    services, end = world.life(), world.clock.monotonic() + seconds
+    while world.clock.monotonic() < end:
+        result = await reconcile(services, STAGING)
+        await world.clock.sleep(min(result.requeue_s or step_s, step_s))
+    world.schedules = False
+
+
+async def test_refresh_on_a_schedule_is_carried_out_by_an_agent_and_told_in_status(pair: World) -> None:
+    pair.machine.writing = False
+    await pair.apply(staging(refresh={"schedule": "0 3 * * *"}))
+    assert await pair.rest(STAGING) is None
+    await _agent(pair, 600)
+    await pair.mark("of the day")
+    await _agent(pair, DAY_S)
+    assert [one for one in await kinds(pair) if one[0] is OperationType.REFRESH] == [
+        (OperationType.REFRESH, "Succeeded")
+    ] * 2
+    assert marks(await pair.current(STAGING)) == ["first", "of the day"]
+    last = (await pair.doc(STAGING)).status["lastRefresh"]
+    assert (last["result"], last["source"], last["copied"] > 0) == ("Succeeded", "shop", True)
+
+
+async def test_scheduled_refresh_that_fails_waits_for_the_next_time(pair: World) -> None:
+    pair.machine.writing = False
+    await pair.apply(staging(refresh={"schedule": "0 3 * * *"}))
+    await _agent(pair, 600)
+    pair.machine.fail_next.append(("database-copy", SourceUnfit("the words")))
+    await _agent(pair, DAY_S)
+    assert [one for one in await kinds(pair) if one[0] is OperationType.REFRESH][1:] == [
+        (OperationType.REFRESH, "Failed")
+    ]
+    last = (await pair.doc(STAGING)).status["lastRefresh"]
+    assert (last["result"], last["message"]) == ("Failed", "the words")
+    assert pair.running("web", STAGING) == 1
+    await _agent(pair, DAY_S)
+    assert (await kinds(pair))[-1] == (OperationType.REFRESH, "Succeeded")

@@ -93,6 +93,18 @@ class LastVerify(Model):
     message: str | None = Field(default=None, description="What was wrong.")
 
 
+class LastRefresh(Model):
+    """The newest refresh of a staging copy."""
+
+    time: Timestamp = described("When it ended.")
+    result: str = described("Succeeded or Failed.")
+    source: str | None = Field(default=None, description="The instance that was copied.")
+    data: Timestamp | None = Field(default=None, description="When the copy was taken that is in use.")
+    copied: int | None = Field(default=None, description="Attachments that came from the source.")
+    absent: int | None = Field(default=None, description="Attachments that the source itself did not have.")
+    message: str | None = Field(default=None, description="What was wrong.")
+
+
 class PreviousRelease(Model):
     """What a rollback returns to."""
 
@@ -135,6 +147,7 @@ class InstanceStatus(CommonStatus):
     database: DatabaseStatus | None = Field(default=None, description="The database in use.")
     last_backup: LastBackup | None = Field(default=None, description="The newest backup.")
     last_verify: LastVerify | None = Field(default=None, description="The newest verification of a backup.")
+    last_refresh: LastRefresh | None = Field(default=None, description="The newest refresh of a staging copy.")
     operation: CurrentOperation | None = Field(default=None, description="The operation in progress.")
     previous: PreviousRelease | None = Field(default=None, description="What a rollback returns to.")
     selector: str | None = Field(

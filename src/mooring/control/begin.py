@@ -20,6 +20,7 @@ from mooring.control.work import Work, is_rotated, place_of_work, save_ledger
 from mooring.domain.instance.data_outcome import not_begun, not_verified
 from mooring.domain.instance.kept import next_to_go
 from mooring.domain.instance.outcome import finish
+from mooring.domain.instance.refreshed import refreshed
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.snapshot import rfc3339, wanted_replicas
 from mooring.domain.instance.subject import PinnedRelease
@@ -160,6 +161,9 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
             ledger = not_begun(ledger, rfc3339(services.clock.now()))
         if operation.type is OperationType.VERIFY:
             ledger = not_verified(ledger, rfc3339(services.clock.now()), operation.doc.spec, error)
+        if operation.type is OperationType.REFRESH:
+            at = rfc3339(services.clock.now())
+            ledger = replace(ledger, refreshed=refreshed(ledger.refreshed, (), at=at, source="", error=error.to_json()))
         await save_ledger(services, work, ledger)
         await ops.end(services, operation, "Failed", error=error.to_json())
         return

@@ -21,6 +21,7 @@ from mooring.domain.instance.backups import decide_backup_health, render_last_ba
 from mooring.domain.instance.conditions import Before, Trouble, decide_conditions
 from mooring.domain.instance.desired import WEB
 from mooring.domain.instance.ledger import Ledger, dump_ledger
+from mooring.domain.instance.refreshed import render_last_refresh
 from mooring.domain.instance.snapshot import decide_warnings
 from mooring.domain.instance.status import describe_database, render_previous, render_resolved
 from mooring.domain.instance.verified import render_last_verify
@@ -260,6 +261,7 @@ def _status(services: Services, work: Work, seen: Observed, status: Mapping[str,
         "previous": render_previous(work.ledger, work.spec.backup.keep_previous.timedelta),
         "lastBackup": render_last_backup(work.ledger.backups),
         "lastVerify": render_last_verify(work.ledger.verified),
+        "lastRefresh": render_last_refresh(work.ledger.refreshed),
         "selector": services.target.selector(work.doc.ref, role=WEB),
     }
     if work.subject is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mooring.api.enums import Environment
 from mooring.control.services import Services
 from mooring.control.work import Work
 from mooring.domain.instance.kept import next_to_go, until
@@ -31,7 +32,7 @@ def look_at_schedules(services: Services, work: Work) -> list[Scheduled]:
     """Every schedule that counts, in the order of their urgency; none where nobody here carries schedules out."""
     if not services.schedules or not work.ledger.initialized or work.deleting:
         return []
-    found = (_backup(services, work), _verify(services, work))
+    found = (_backup(services, work), _verify(services, work), _refresh(services, work))
     return [one for one in found if one is not None]
 
 
@@ -52,10 +53,21 @@ def _verify(services: Services, work: Work) -> Scheduled | None:
     return Scheduled(due, Create(OperationType.VERIFY, {"restore": True} if asked.restore else {"readData": WHOLE}))
 
 
-def _due(services: Services, work: Work, schedule: str, *, since: str, key: str) -> Due:
+def _refresh(services: Services, work: Work) -> Scheduled | None:
+    """Of a staging copy, for as long as it is one."""
+    asked, known = work.spec.refresh, work.ledger.refreshed
+    if asked is None or not known.since or work.ledger.environment != Environment.STAGING.value:
+        return None
+    due = _due(
+        services, work, asked.schedule, since=known.began or known.since, key="/refresh", time_zone=asked.time_zone
+    )
+    return Scheduled(due, Create(OperationType.REFRESH))
+
+
+def _due(services: Services, work: Work, schedule: str, *, since: str, key: str, time_zone: str = "") -> Due:
     return decide_due(
         schedule,
-        work.spec.backup.time_zone,
+        time_zone or work.spec.backup.time_zone,
         since=datetime.fromisoformat(since),
         now=services.clock.now(),
         key=f"{services.installation}/{work.doc.ref}{key}",
@@ -71,6 +83,8 @@ def first_seen(services: Services, work: Work) -> Ledger | None:
         ledger = replace(ledger, backups=replace(ledger.backups, since=now))
     if backup.verify is not None and not ledger.verified.since:
         ledger = replace(ledger, verified=replace(ledger.verified, since=now))
+    if work.spec.refresh is not None and not ledger.refreshed.since:
+        ledger = replace(ledger, refreshed=replace(ledger.refreshed, since=now))
     return None if ledger is work.ledger else ledger
 
 
@@ -79,6 +93,8 @@ def note_begun(services: Services, ledger: Ledger, kind: OperationType) -> Ledge
     now = rfc3339(services.clock.now())
     if kind is OperationType.VERIFY:
         return replace(ledger, verified=replace(ledger.verified, began=now))
+    if kind is OperationType.REFRESH:
+        return replace(ledger, refreshed=replace(ledger.refreshed, began=now))
     return replace(ledger, backups=replace(ledger.backups, began=now))
 
 

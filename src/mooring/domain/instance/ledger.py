@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mooring.domain.instance.kept import Kept
+from mooring.domain.instance.refreshed import Refreshed
 from mooring.domain.instance.subject import PinnedRelease, dump_release, load_release
 from mooring.domain.instance.verified import Verified
 from mooring.domain.lifecycle import State
@@ -82,6 +83,7 @@ class Ledger:
         previous: what a rollback returns to.
         backups: what is remembered of its backups.
         verified: what is remembered of the last verification of one.
+        refreshed: what is remembered of the last refresh of a staging copy.
         kept: the pairs of database and filestore that were replaced and are still there.
         cron_held: why cron stays away until a person releases it; empty where it does not.
         cron_held_since: when its data went back in time, RFC 3339; what waits since before may have been sent already.
@@ -103,7 +105,8 @@ class Ledger:
     retries: Mapping[str, int] = field(default_factory=dict)
     previous: Previous | None = None
     backups: Backups = Backups()
-    verified: Verified = Verified()
+    verified: Verified = field(default_factory=Verified)
+    refreshed: Refreshed = field(default_factory=Refreshed)
     kept: tuple[Kept, ...] = ()
     cron_held: str = ""
     cron_held_since: str = ""
@@ -142,6 +145,7 @@ def dump_ledger(ledger: Ledger) -> dict[str, Any]:
     value["done"] = list(ledger.done)
     value["backups"] = asdict(ledger.backups)
     value["verified"] = asdict(ledger.verified)
+    value["refreshed"] = asdict(ledger.refreshed)
     value["kept"] = [asdict(one) for one in ledger.kept]
     value["previous"] = asdict(ledger.previous) if ledger.previous else None
     return value
@@ -160,6 +164,8 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
     given["backups"] = Backups(**{key: item for key, item in given.get("backups", {}).items() if key in known})
     known = {item.name for item in fields(Verified)}
     given["verified"] = Verified(**{key: item for key, item in given.get("verified", {}).items() if key in known})
+    known = {item.name for item in fields(Refreshed)}
+    given["refreshed"] = Refreshed(**{key: item for key, item in given.get("refreshed", {}).items() if key in known})
     given["kept"] = tuple(Kept(one["operation"], one["since"]) for one in given.get("kept", ()))
     previous = given.get("previous")
     given["previous"] = (

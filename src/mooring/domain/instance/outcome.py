@@ -12,6 +12,7 @@ from mooring.domain.instance.data_outcome import backed_up, let_in, not_to_retur
 from mooring.domain.instance.kept import forget_kept
 from mooring.domain.instance.ledger import Ledger, Previous
 from mooring.domain.instance.module_tasks import HASH, TOUCHED
+from mooring.domain.instance.refreshed import refreshed
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.verified import verified
 from mooring.domain.operations.advance import Finished
@@ -100,6 +101,12 @@ def finish(
             recovery_s=recovery_seconds(log),
         )
         ledger = replace(ledger, verified=last)
+    if accepted.type is OperationType.REFRESH and log and outcome.outcome != "cancelled":
+        source = accepted.source.ref.name if accepted.source is not None else ""
+        fault = None if outcome.outcome == "succeeded" else outcome.error or {}
+        ledger = replace(
+            ledger, refreshed=refreshed(ledger.refreshed, log, at=rfc3339(log[-1].at), source=source, error=fault)
+        )
     taken = [number for number, one in enumerate(log, 1) if one.step == BACK_UP and one.state == "done"]
     if accepted.type is OperationType.UPGRADE and taken:
         ledger = backed_up(ledger, log[: taken[0]], succeeded=True)
