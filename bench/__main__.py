@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench import fifty, fresh, idle, settled, starting, tasks
+from bench import fifty, fresh, idle, settled, starting, tasks, templates
 from bench.backups import box as boxes
 from bench.backups import measure as backups
 from bench.commands import ROOT, RunFailed
@@ -22,7 +22,7 @@ from mooring.cli.engine_image import OWN_IMAGE
 
 DATA_PARTS = ("backup", "changes", "blobs", "latency")
 PAGE = ROOT / "docs" / "benchmarks.md"
-PARTS = ("start", "fresh", "settled", "many", "idle", "task", *DATA_PARTS)
+PARTS = ("start", "fresh", "settled", "many", "idle", "task", "template", *DATA_PARTS)
 
 
 def main() -> None:
@@ -69,6 +69,7 @@ def _measure(place: Place, wanted: list[str], given: argparse.Namespace) -> list
         take("many", lambda: settled.measure(place, manifest, repeats=given.repeats, instances=given.instances))
         take("idle", lambda: idle.measure(place, instances=given.instances, window_s=given.window))
     take("task", lambda: tasks.measure(place, repeats=given.repeats))
+    take("template", lambda: templates.measure(place, given.pairs))
     if set(DATA_PARTS) & set(wanted):
         with (
             tempfile.TemporaryDirectory(prefix="mooring-bench-") as folder,

@@ -32,6 +32,8 @@ NEEDS_DATA = frozenset(
 NEEDS_WHOLE_DATA = NEEDS_DATA - {OperationType.STOP, OperationType.VERIFY} | {OperationType.INIT}
 # They need no data that is there, only the place for it.
 GIVES_DATA = frozenset({OperationType.RESTORE, OperationType.REFRESH})
+# Their plans are made from the release; it is not known while the image is being asked what it is.
+MAKES_DATA = frozenset({OperationType.PROVISION, OperationType.INIT})
 HOLDS_UPGRADE_BACK = (OperationType.UPGRADE, OperationType.ROLLBACK)
 
 
@@ -164,6 +166,8 @@ def decide_next(
             return refusal
         if asked.type is OperationType.UPGRADE and not wanted:
             break  # the release is still being asked what it is
+        if asked.type in MAKES_DATA and not place:
+            break  # so it is here: one whose beginning was killed comes before that is known again
         if asked.type in GIVES_DATA and (not place or ledger.provisioned != place):
             break  # its role and server come first; data is not initialized to be replaced
         if decide_start(running, asked.type) is Verdict.PARALLEL:

@@ -61,6 +61,20 @@ NOTHING: dict[str, dict[str, Any]] = {
     "asked, stuck": {"waiting": (asked(T.STOP),), "stuck": True},
     "asked, waits its turn": {"waiting": (asked(T.STOP),), "running": (T.UPGRADE,)},
     "upgrade asked, release unknown yet": {"waiting": (asked(T.UPGRADE),), "wanted": ""},
+    "provision of a life that ended, release unknown yet": {
+        "state": State.PROVISIONING,
+        "ledger": Ledger(),
+        "waiting": (asked(T.PROVISION),),
+        "place": "",
+        "provisionable": False,
+    },
+    "init of a life that ended, release unknown yet": {
+        "state": State.INITIALIZING,
+        "ledger": EMPTY,
+        "waiting": (asked(T.INIT),),
+        "place": "",
+        "provisionable": False,
+    },
     "deletion waits for what runs": {"state": State.DELETING, "running": (T.UPGRADE,)},
     "deletion that failed has its pause": {"state": State.DELETING, "deletable": False},
 }
