@@ -190,6 +190,51 @@ def test_status_shows_warnings_problem_and_the_release_before_by_its_name(progra
     assert value["problem"]["resolution"] == "Make the folder."
 
 
+def test_status_shows_the_last_backup_and_its_verification(program: Program) -> None:
+    backup = {"snapshot": "5f2c90aa11112222", "time": "2026-01-05T02:00:09Z", "result": "Complete"}
+    verify = {"time": "2026-01-05T05:00:00Z", "result": "Sound", "scope": "Restore", "recoverySeconds": 95}
+    program.put(
+        *running(
+            lastBackup=backup,
+            lastVerify=verify,
+            previous={"digest": "sha256:old", "operation": "op-1", "until": "2026-01-06T07:00:00Z"},
+        )
+    )
+
+    text = program("status", "shop").out
+    value = json.loads(program("status", "shop", "-o", "json").out)
+
+    assert "Complete at 2026-01-05T02:00:09Z, snapshot 5f2c90aa1111" in text
+    assert "Sound at 2026-01-05T05:00:00Z (a drill); recovery time to expect: " in text
+    assert "returns to it until 2026-01-06T07:00:00Z" in text
+    assert (value["lastBackup"], value["lastVerify"]) == (backup, verify)
+
+
+@pytest.mark.parametrize(
+    ("given", "spec"),
+    [
+        pytest.param((), {}, id="structure"),
+        pytest.param(("--read-data",), {"readData": 100}, id="all"),
+        pytest.param(("--read-data=10", "--snapshot", "5f2c"), {"readData": 10, "to": {"snapshot": "5f2c"}}, id="part"),
+        pytest.param(("--restore",), {"restore": True}, id="drill"),
+    ],
+)
+def test_verify_asks_for_what_was_said(given: tuple[str, ...], spec: dict[str, Any], program: Program) -> None:
+    program.put(*running())
+    result = program("verify", "shop", *given, "--no-wait", "-o", "json")
+    assert (result.code, result.err) == (0, "")
+    doc = program.get("OdooOperation", json.loads(result.out.splitlines()[-1])["operation"])
+    assert doc is not None
+    assert {key: item for key, item in doc.spec.items() if key != "instanceRef"} == {"type": "Verify", **spec}
+
+
+def test_verify_of_more_than_all_is_refused(program: Program) -> None:
+    program.put(*running())
+    result = program("verify", "shop", "--read-data=200")
+    assert result.code == 2
+    assert "no share" in result.err
+
+
 def test_status_of_a_server_shows_phase_image_users_and_problem(program: Program) -> None:
     program.put(*running())
     program.put(

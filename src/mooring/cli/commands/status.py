@@ -95,6 +95,8 @@ async def _view(app: App, name: str) -> dict[str, Any]:
         else {"operation": last.doc.ref.name, **(last.doc.status.get("error") or {}), "logTail": _tail(last.doc)},
         "problem": status.get("problem"),
         "previous": previous.get("image") or previous.get("digest"),
+        **{key: status[key] for key in ("lastBackup", "lastVerify") if status.get(key)},
+        **({"previousUntil": previous["until"]} if previous.get("until") else {}),
         "seen": seen,
         "warnings": [*(status.get("warnings") or ()), *([trouble] if trouble else ())],
         **({"users": await users_of(app, doc)} if doc.ref.kind == "DatabaseServer" else {}),
@@ -156,6 +158,29 @@ def _database_text(database: Mapping[str, Any] | None) -> str:
     return f"{database['name']} on {database['server']}" + ("" if size is None else f", {render_bytes(size)}")
 
 
+def _before_text(value: Mapping[str, Any]) -> str:
+    until = f" until {value['previousUntil']}" if "previousUntil" in value else ""
+    return f"{value['previous']} (`mooring rollback` returns to it{until})"
+
+
+def _backup_text(last: Mapping[str, Any]) -> str:
+    text = f"{last['result']} at {last['time']}"
+    if last.get("snapshot") and last["result"] != "Failed":
+        return f"{text}, snapshot {last['snapshot'][:12]}"
+    good = last.get("lastGood")
+    return f"{text}; the last complete one at {good}" if good else f"{text}; none was complete yet"
+
+
+def _verify_text(last: Mapping[str, Any]) -> str:
+    from mooring.cli.output import render_seconds
+
+    depth = {"Structure": "what is there", "Data": "its content", "Restore": "a drill"}
+    text = f"{last['result']} at {last['time']} ({depth.get(last['scope'], last['scope'])})"
+    if last.get("recoverySeconds"):
+        text += f"; recovery time to expect: {render_seconds(last['recoverySeconds'])}"
+    return text + (f"; {last['message']}" if last.get("message") else "")
+
+
 def _render(value: Mapping[str, Any], style: Style) -> str:
     from mooring.cli.output import mark_phase, render_seconds, render_table
 
@@ -173,9 +198,11 @@ def _render(value: Mapping[str, Any], style: Style) -> str:
         *((("Serves as", value["environment"]),) if value["environment"] else ()),
         *(() if server else (("URL", value["url"] or "-"),)),
         ("Image" if server else "Release", release),
-        *((("Before", f"{value['previous']} (`mooring rollback` returns to it)"),) if value["previous"] else ()),
+        *((("Before", _before_text(value)),) if value["previous"] else ()),
         *(() if server else (("Database", _database_text(value["database"])),)),
         *((("Used by", ", ".join(value["users"]) or "no instance"),) if server else ()),
+        *((("Backup", _backup_text(value["lastBackup"])),) if "lastBackup" in value else ()),
+        *((("Verified", _verify_text(value["lastVerify"])),) if "lastVerify" in value else ()),
         ("Processes", seen or "none"),
     ]
     lines = [f"{style.strong(f'{head}:'.ljust(11))} {text}" for head, text in rows]

@@ -99,9 +99,10 @@ def returned(ledger: Ledger, accepted: Accepted, to: PinnedRelease, *, at: str) 
         elif not ledger.cron_held:
             held = "its data went back to before the restore"
         since = at if held else ""
-    # Returning to an upgrade's copies leaves the pair under the upgrade's name.
-    aside = previous.operation if previous.kind is OperationType.UPGRADE else accepted.id
-    kept = keep_also(forget_kept(ledger.kept, previous.operation), aside, at)
+    kept = forget_kept(ledger.kept, previous.operation)
+    if previous.data:
+        # Returning to an upgrade's copies leaves the pair under the upgrade's name.
+        kept = keep_also(kept, previous.operation if previous.kind is OperationType.UPGRADE else accepted.id, at)
     return replace(ledger, runs=to.release.digest, previous=None, cron_held=held, cron_held_since=since, kept=kept)
 
 
