@@ -29,7 +29,13 @@ from mooring.domain.templates.tasks import KIND as TEMPLATE_PLACE
 from mooring.domain.work.backup import Backup
 from mooring.domain.work.common import Connection
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
-from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseProvision, DatabaseVerify
+from mooring.domain.work.database import (
+    DatabaseFinishInit,
+    DatabaseInspect,
+    DatabaseProvision,
+    DatabaseVerify,
+    RolePassword,
+)
 from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
 from mooring.domain.work.live_copy import DatabaseCopy, DatabaseCopyResult, FilesCopied, FilestoreCopy
@@ -43,6 +49,7 @@ from mooring.domain.work.neutralize import (
 )
 from mooring.domain.work.promote import DatabasePromote
 from mooring.domain.work.restore import DatabaseRestore, DatabaseSwap, FilestoreRestore, FilestoreSwap
+from mooring.domain.work.results import RolePasswordResult
 from mooring.domain.work.templates import (
     DatabaseEmpty,
     DatabaseFromTemplate,
@@ -156,6 +163,7 @@ class Machine:
     repositories: dict[str, Repository] = field(default_factory=dict)
     writes: dict[Ref, list[str]] = field(default_factory=dict)
     started: Counter[str] = field(default_factory=Counter)
+    given: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     odoo_runs: list[tuple[str, ...]] = field(default_factory=list)
     last_write: float = -10.0
     fail_next: list[tuple[str, MooringError]] = field(default_factory=list)
@@ -216,6 +224,8 @@ class Machine:
             return Outcome(seconds=TASK_S, effect=self.end)
         if task.argv[:2] == ("sh", "-c") and kind_of(task) != ModulesHash.TASK:
             return Outcome(seconds=TASK_S, log=self._describe(task))
+        # It has its files from its start: a secret that changes since is not in them.
+        self.given |= {(task.name, one.path): tuple(map(self.password, one.secrets())) for one in task.files}
         self.started[task.name] += 1
         if task.place.kind != TEMPLATE_PLACE and not kind_of(task).startswith("template-"):  # their names come again
             assert self.started[task.name] == 1, f"{task.name} was started twice"
@@ -353,6 +363,12 @@ class Machine:
                 database = DatabaseRestore.from_json(value)
                 server.login(database.owner, self._secret(task, database.owner_password_file or ""))
                 return restore_database(server, self.repository(task), database).to_json()
+            case "role-password":
+                assert role.admin
+                wanted = RolePassword.from_json(value)
+                assert server.roles[wanted.owner].instance == wanted.instance
+                server.roles[wanted.owner].password = self._secret(task, OWNER_PASSWORD_FILE)
+                return RolePasswordResult(wanted.owner, password_set=True).to_json()
             case "outgoing-count":
                 return server.count_outgoing(OutgoingCount.from_json(value)).to_json()
             case "filestore-copy":
@@ -414,11 +430,11 @@ class Machine:
                 raise AssertionError(f"unknown task {kind}")
 
     def _secret(self, task: TaskSpec, path: str) -> str:
-        return self.password(next(_file(task, path).secrets()))
+        return self.given[task.name, path][0]
 
-    def _reach(self, files: tuple[File, ...]) -> tuple[Postgres, Database, str]:
+    def _reach(self, files: tuple[File, ...], task: str = "") -> tuple[Postgres, Database, str]:
         """The server and database that an odoo.conf leads to."""
-        conf = self.conf(files)
+        conf = self.conf(files, task)
         server = self.server(conf["db_host"])
         server.login(conf["db_user"], conf["db_password"])
         found = server.databases.get(conf["db_name"])
@@ -426,16 +442,17 @@ class Machine:
             raise DatabaseMissing(f"There is no database {conf['db_name']}.")
         return server, found, conf["db_name"]
 
-    def conf(self, files: tuple[File, ...]) -> dict[str, str]:
+    def conf(self, files: tuple[File, ...], task: str = "") -> dict[str, str]:
         """How an odoo.conf leads to a database."""
         given = next(one for one in files if one.path == CONFIG_PATH)
-        parts = [part if isinstance(part, str) else self.password(part) for part in given.parts]
+        values = iter(self.given.get((task, given.path)) or tuple(map(self.password, given.secrets())))
+        parts = [part if isinstance(part, str) else next(values) for part in given.parts]
         return dict(_CONF.findall("".join(parts)))
 
     def _break(self, task: TaskSpec) -> None:
         """From its first moment Odoo changes what it works on; only a run to its end leaves it whole."""
         try:
-            _, found, _ = self._reach(task.files)
+            _, found, _ = self._reach(task.files, task.name)
         except MooringError:
             return
         self._check_identity(task.name, found)
@@ -477,7 +494,7 @@ class Machine:
     def _odoo(self, task: TaskSpec) -> Any:
         assert task.image is not None
         image = self._image(task)
-        _, found, _ = self._reach(task.files)
+        _, found, _ = self._reach(task.files, task.name)
         self.odoo_runs.append(task.argv)
         if "--load=base,web" in task.argv:
             if image.flaw == "probe" or not found.whole:
@@ -628,6 +645,7 @@ def writes(task: TaskSpec) -> bool:
         "modules-read",
         "modules-store",
         "outgoing-count",
+        "role-password",
         "database-provision",
         "database-inspect",
         "repository-init",

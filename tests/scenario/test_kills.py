@@ -47,6 +47,11 @@ async def _upgrade(world: World) -> None:
     await world.apply(instance(image="odoo:14.0-next"))
 
 
+async def _upgrade_with_new_password(world: World) -> None:
+    await _upgrade(world)
+    world.secrets.put(generated_secret(SHOP, "database"), password="a-new-one")
+
+
 async def _upgraded(world: World) -> None:
     await _upgrade(world)
     await world.drive()
@@ -207,6 +212,7 @@ STORIES: dict[str, Story] = {
     "upgrade, migration fails": Story(_apply(image="odoo:14.0-bad-migrate")),
     "upgrade, verification fails": Story(_apply(image="odoo:14.0-bad-verify")),
     "upgrade, probe fails": Story(_apply(image="odoo:14.0-bad-probe")),
+    "upgrade, with a new password of the owner": Story(_upgrade_with_new_password),
     "second upgrade": Story(_apply(image="odoo:14.0-third"), _upgraded),
     "upgrade asked for": Story(lambda world: world.ask("Upgrade", modules=["base"])),
     "upgrade that changes one module": Story(_apply(image="odoo:14.0-sale"), _with_sale),

@@ -28,8 +28,8 @@ from mooring.drivers.secret_files import SecretFiles
 from mooring.drivers.sqlite_documents import SqliteDocuments
 from mooring.errors import TimeoutExceeded
 from tests.scenario.data import Database, Postgres, Role
-from tests.scenario.machine import digest
-from tests.scenario.world import DEFAULT_SERVER, SHOP, World, instance, manifest
+from tests.scenario.machine import digest, kind_of
+from tests.scenario.world import DEFAULT_SERVER, SHOP, World, instance, manifest, repository
 
 BLOG = Ref("OdooInstance", "default", "blog")
 NEXT = instance(image="odoo:14.0-next")
@@ -294,6 +294,63 @@ async def test_rotated_owner_password_is_set_once_and_rolls_the_processes_once(s
     (server,) = shop.machine.servers()
     assert "a-new-one" in [role.password for role in server.roles.values()]
     assert (len(containers(shop, "web")), len(containers(shop, "cron"))) == (before[0] + 1, before[1] + 1)
+    await shop.check_rest()
+
+
+@pytest.mark.parametrize(
+    ("verb", "task"),
+    [
+        pytest.param("release", "database-safety-copy", id="upgrade, while it copies"),
+        pytest.param("release", "update", id="upgrade, while it migrates"),
+        pytest.param("release", "probe", id="upgrade, while it probes"),
+        pytest.param("bad", "update", id="upgrade that goes back"),
+        pytest.param("Restart", "", id="restart"),
+        pytest.param("Rollback", "database-return", id="rollback"),
+        pytest.param("Restore", "database-restore", id="restore, while it builds"),
+        pytest.param("Restore", "filestore-swap", id="restore, while it swaps"),
+        pytest.param("Backup", "backup", id="backup"),
+    ],
+)
+async def test_owner_password_rotated_during_an_operation_is_taken_up_between_two_steps(
+    shop: World, verb: str, task: str
+) -> None:
+    await shop.apply(repository(), instance(backup={"repository": "nas"}))
+    await shop.ask("Backup", repository="nas")
+    assert await shop.rest() is None
+    if verb == "Rollback":
+        await shop.ask("Restart")
+        await shop.apply(instance(image="odoo:14.0-next", backup={"repository": "nas"}))
+        assert await shop.rest() is None
+    match verb:
+        case "release":
+            await shop.apply(instance(image="odoo:14.0-next", backup={"repository": "nas"}))
+        case "bad":
+            await shop.apply(instance(image="odoo:14.0-bad-migrate", backup={"repository": "nas"}))
+        case "Restore":
+            await shop.ask(verb, source={"snapshot": "latest"})
+        case "Backup":
+            await shop.ask(verb, repository="nas")
+        case _:
+            await shop.ask(verb)
+    services = shop.life()
+    for _ in range(400):
+        await reconcile(services, SHOP)
+        runs = [kind_of(one) for one in shop.sim.running_tasks() if one.argv[0] != "sh"]
+        if task in runs or (not task and any(one.phase == "Running" for one in await shop.operations())):
+            break
+        await shop.clock.sleep(0.1)
+    else:
+        raise AssertionError(f"no {task}")
+    shop.secrets.put(generated_secret(SHOP, "database"), password="a-new-one")
+    began = shop.clock.monotonic()
+    error = await shop.rest()
+    assert (error is None) == (verb != "bad"), error
+    assert shop.clock.monotonic() - began < 120
+    last = [one.phase for one in await shop.operations() if one.type is not OperationType.PROVISION][-1]
+    assert last == ("Failed" if verb == "bad" else "Succeeded")
+    (server,) = shop.machine.servers()
+    assert "a-new-one" in [role.password for role in server.roles.values()]
+    assert shop.running("web") == 1
     await shop.check_rest()
 
 

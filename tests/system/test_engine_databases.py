@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from mooring.domain.model.secret import SecretValue
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
-from mooring.domain.work.database import DatabaseInspect, DatabaseProvision, ServerCheck
+from mooring.domain.work.database import DatabaseInspect, DatabaseProvision, RolePassword, ServerCheck
 from mooring.domain.work.errors import DatabaseMissing, NotInitialized
 from mooring.domain.work.names import beside, lock_key
 from mooring.drivers.postgres import connect
@@ -222,6 +223,25 @@ def test_provision_over_a_full_database_without_mark_needs_adopt(shop: Shop) -> 
     dropped = done(shop.drop(roles=("current",), purge=True, owner=shop.name))
     assert "did not make" in dropped["roleKept"]
     shop.server.query(f"DROP ROLE {shop.name}")
+
+
+def test_password_of_a_role_is_set_beside_the_lock_and_by_nobody_else(shop: Shop) -> None:
+    done(shop.provision())
+    given = {"instance": shop.instance, "database": shop.name, "owner": shop.name}
+
+    def rotate(**changes: Any) -> RolePassword:
+        file = shop.server.secret("changed")
+        return RolePassword(shop.server.connection(), **{**given, "owner_password_file": file, **changes})
+
+    before = shop.server.mark(shop.name)
+    with connect(shop.server.connection(), database="postgres", task="t", password=SecretValue("admin-secret")) as busy:
+        busy.lock(lock_key(shop.instance), wait_s=0)
+        assert done(rotate())["passwordSet"] is True
+    assert done(rotate())["passwordSet"] is False
+    assert shop.server.query("SELECT 1", database=shop.name, user=shop.name, password="changed") == [(1,)]
+    assert shop.server.mark(shop.name) == before
+    refused(rotate(instance=str(uuid.uuid4()), owner_password_file=shop.server.secret("stolen")), "MOOR-420")
+    assert shop.server.query("SELECT 1", database=shop.name, user=shop.name, password="changed") == [(1,)]
 
 
 def test_provision_of_a_strangers_role_is_refused(shop: Shop) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from mooring.domain.instance.repository import GROUP
 from mooring.domain.repository.manifest import NamedStream
 from mooring.domain.work.repository import RepositorySettings
 from mooring.engine.backup.store import open_backup_store
@@ -91,6 +92,9 @@ def test_empty_machine_reads_the_snapshot_and_writes_what_it_needs(
         url = f"file://{tmp_path / 'repository'}"
         settings = RepositorySettings(url)
     snapshot = write_snapshot(settings, tmp_path)
+    if kind == "folder":  # as tasks leave it: theirs by its group
+        subprocess.run(("chgrp", "-R", str(GROUP), tmp_path / "repository"), check=True)
+        subprocess.run(("chmod", "-R", "g+rwX", tmp_path / "repository"), check=True)
     words += ["--repository", url]
 
     refused = mooring(home, *words)

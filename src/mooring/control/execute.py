@@ -11,6 +11,7 @@ from mooring.control.events import Event
 from mooring.control.heartbeat import KEY as HEARTBEAT
 from mooring.control.heartbeat import queue_heartbeat
 from mooring.control.notify import queue_ending
+from mooring.control.rotate import follow_rotation
 from mooring.control.runner import run_moves
 from mooring.control.send import send_due
 from mooring.control.server_status import note_version
@@ -41,6 +42,9 @@ async def operate(
         Seconds after which to look again (None: nothing runs), and whether the instance was deleted.
     """
     waits: list[float] = []
+    wait_s = await follow_rotation(services, work)
+    if wait_s is not None:
+        return wait_s, False
     for operation in work.running:
         if operation.stuck:
             continue

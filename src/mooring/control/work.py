@@ -32,6 +32,7 @@ from mooring.domain.lifecycle import Snapshot, State, output
 from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import Identity
 from mooring.domain.model.observed import Observed
+from mooring.domain.model.secret import version_name
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.plan import Hold, OperationType
@@ -221,6 +222,10 @@ def desired_of(work: Work, *, asked_web: bool, asked_cron: bool, held: Hold) -> 
     subject = work.subject
     if held.release and (fixed := work.ledger.release(held.release)) is not None:
         subject = replace(subject, release=fixed)
+    if is_rotated(work):
+        # Processes that run go on with the password that the server knows; they are rolled once it knows the other.
+        name = version_name(subject.owner_secret, "password")
+        subject = replace(subject, versions={**subject.versions, name: work.ledger.owner_version})
     asked = replace(output(State.RUNNING), web=asked_web, cron=asked_cron)
     desired = remembered(work, decide_desired(subject, asked, held))
     return nothing(desired) if is_removal(work) else desired

@@ -20,6 +20,7 @@ from mooring.errors import MooringError
 # task → (module of the document, its class, module of the work, its function)
 TASKS: dict[str, tuple[str, str, str, str]] = {
     "server-check": ("database", "ServerCheck", "server", "check_server"),
+    "role-password": ("database", "RolePassword", "rotate", "ensure_password"),
     "database-provision": ("database", "DatabaseProvision", "provision", "ensure_database"),
     "database-inspect": ("database", "DatabaseInspect", "inspect", "observe_database"),
     "database-verify": ("database", "DatabaseVerify", "inspect", "verify_database"),

@@ -74,6 +74,39 @@ class DatabaseProvision(Document):
 
 
 @dataclass(frozen=True)
+class RolePassword(Document):
+    """Give an instance's role the password that its secret has now; gives `RolePasswordResult`. Safe to repeat.
+
+    Needs no lock and leaves no mark: between two steps of an operation nothing else of the instance's works.
+
+    Attributes:
+        connection: an administrator's.
+        instance: id that the role's comment carries.
+        database: the instance's own, to try the password with.
+        owner: the role.
+        owner_password_file: what it has to log in with.
+    """
+
+    TASK: ClassVar[str] = "role-password"
+
+    connection: Connection
+    instance: str
+    database: str
+    owner: str
+    owner_password_file: str
+
+    def __post_init__(self) -> None:
+        """Refuse names that cannot work.
+
+        Raises:
+            ValueError: says which.
+        """
+        check_database_name(self.database)
+        if not self.instance or not self.owner:
+            raise ValueError("instance and owner must not be empty")
+
+
+@dataclass(frozen=True)
 class DatabaseInspect(Document):
     """What is in a database. Changes nothing; gives `DatabaseFacts`. The owner's or an administrator's connection.
 

@@ -98,6 +98,14 @@ class ProvisionResult(DatabaseFacts):
     owner: str
 
 
+@dataclass(frozen=True)
+class RolePasswordResult(Shape):
+    """Result of `role-password`; `password_set` is False where the role had it already."""
+
+    owner: str
+    password_set: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class FinishResult(DatabaseFacts):
     """Result of `database-finish-init`: what Odoo left, the admin's login and the names of what this run changed."""
