@@ -36,11 +36,13 @@ class Story:
         before: what has happened to a running `shop`.
         act: what is asked for.
         loses: whether what users wrote since the last upgrade or backup may be aside.
+        full: it is long, and only part of the full run.
     """
 
     act: Act
     before: Act | None = None
     loses: bool = False
+    full: bool = False
 
 
 async def _upgrade(world: World) -> None:
@@ -231,7 +233,7 @@ STORIES: dict[str, Story] = {
     "backup": Story(_backup),
     "verification": Story(lambda world: world.ask("Verify", readData=100), _backed_up_here, loses=True),
     "drill": Story(lambda world: world.ask("Verify", restore=True), _backed_up_here, loses=True),
-    "drill, probe fails": Story(_drill_fails, _backed_up_here, loses=True),
+    "drill, probe fails": Story(_drill_fails, _backed_up_here, loses=True, full=True),
     "end of what a restore replaced": Story(_kept_long_enough, _restored_here, loses=True),
     "restore": Story(_restore, _backed_up, loses=True),
     "restore, probe fails": Story(_restore_fails("probe", ProbeFailed("no page")), _backed_up, loses=True),
@@ -278,13 +280,17 @@ async def _records(world: World) -> list[tuple[str, str]]:
     return [(one.type.value, one.phase) for one in await world.operations()]
 
 
+def _stories() -> list[object]:
+    return [pytest.param(one, id=name, marks=pytest.mark.full if one.full else ()) for name, one in STORIES.items()]
+
+
 def _stride(every: int) -> list[object]:
     """All kills in `every` parts; the first is part of every run, the others of the full one."""
     marks = [() if part == 0 else (pytest.mark.full,) for part in range(every)]
     return [pytest.param(part, every, id=f"part{part}", marks=marks[part]) for part in range(every)]
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+@pytest.mark.parametrize("story", _stories())
 @pytest.mark.parametrize(("part", "every"), _stride(3))
 async def test_operation_killed_at_any_effect_ends_wanted_or_as_before(
     shop: World, story: Story, part: int, every: int
@@ -323,7 +329,7 @@ async def test_operation_killed_at_any_effect_ends_wanted_or_as_before(
     assert ended[-1] == after
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+@pytest.mark.parametrize("story", _stories())
 @pytest.mark.parametrize(("part", "every"), _stride(3))
 async def test_operation_whose_machine_reboots_at_any_effect_ends_wanted_or_as_before(
     shop: World, story: Story, part: int, every: int
