@@ -38,6 +38,7 @@ from mooring.domain.work.database import (
 )
 from mooring.domain.work.errors import DatabaseMissing, ProbeFailed, ServerUnreachable
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.imports import ArchiveReceive, DatabaseCreate, DatabaseLoad, FilestoreLoad
 from mooring.domain.work.live_copy import DatabaseCopy, DatabaseCopyResult, FilesCopied, FilestoreCopy
 from mooring.domain.work.modules import HashedModules, ModulesHash, ModulesRead, ModulesStore
 from mooring.domain.work.neutralize import (
@@ -60,7 +61,7 @@ from mooring.domain.work.templates import (
 )
 from mooring.domain.work.verify import SnapshotVerify
 from mooring.errors import FailedError, MooringError
-from tests.scenario import templates
+from tests.scenario import imports, templates
 from tests.scenario.copies import begin_copy, begin_file_copy, copy_database, copy_source_files
 from tests.scenario.data import Database, Files, Postgres, Role, copy_files, drop_files, return_files
 from tests.scenario.snapshots import (
@@ -79,7 +80,8 @@ from tests.support.sim_world import Outcome, SimContainer, SimWorld
 Flaw = Literal["", "init", "migrate", "verify", "probe", "start", "not-odoo", "modules"]
 TASK_S = 0.25
 LONG_TASK_S = 2.5
-LONG = frozenset({"backup", "database-restore", "filestore-restore", "database-copy", "filestore-copy"})
+IMPORTS = ("archive-receive", "database-create", "database-load", "filestore-load")
+LONG = frozenset({"backup", "database-restore", "filestore-restore", "database-copy", "filestore-copy", *IMPORTS})
 # They read what is current, and work beside users.
 READS = frozenset({"backup"})
 BUILT = "mooring_building_"
@@ -104,6 +106,7 @@ IMAGES: dict[str, Image] = {
     "odoo:14.0-third": Image(),
     "odoo:14.0-patch": Image(like="odoo:14.0"),
     "odoo:14.0-patch-bad-probe": Image(flaw="probe", like="odoo:14.0"),
+    "odoo:14.0-patch-bad-start": Image(flaw="start", like="odoo:14.0"),
     "odoo:14.0-sale": Image(like="odoo:14.0", other=("sale",)),
     "odoo:15.0": Image("15.0"),
     **{
@@ -265,6 +268,11 @@ class Machine:
             begin_database(self.server(document.connection.host), document)
         elif kind_of(task) == "filestore-restore":
             begin_files(self.files(task.place), FilestoreRestore.from_json(document_of(task)))
+        elif kind_of(task) in ("archive-receive", "database-load"):
+            value = document_of(task)
+            given = value.get("connection")
+            where = self.server(given["host"]) if given is not None else None
+            imports.begin(where, self.files(task.place), kind_of(task), value)
         elif kind_of(task) == "database-copy":
             copying = DatabaseCopy.from_json(document_of(task))
             begin_copy(self.server(copying.connection.host), copying)
@@ -329,7 +337,9 @@ class Machine:
             return self.repository(task).prune().to_json()
         if kind == "snapshot-verify":
             return self.repository(task).verify(SnapshotVerify.from_json(value)).to_json()
-        if kind.startswith("filestore") and kind not in ("filestore-restore", "filestore-copy"):
+        if kind == "archive-receive":
+            return imports.receive(self.files(task.place), task, ArchiveReceive.from_json(value)).to_json()
+        if kind.startswith("filestore") and kind not in ("filestore-restore", "filestore-copy", "filestore-load"):
             files = self.files(task.place)
             match kind:
                 case "filestore-swap":
@@ -363,6 +373,14 @@ class Machine:
                 database = DatabaseRestore.from_json(value)
                 server.login(database.owner, self._secret(task, database.owner_password_file or ""))
                 return restore_database(server, self.repository(task), database).to_json()
+            case "database-create":
+                assert role.admin
+                return imports.create(server, DatabaseCreate.from_json(value)).to_json()
+            case "database-load":
+                assert not role.admin
+                return imports.load(server, self.files(task.place), DatabaseLoad.from_json(value)).to_json()
+            case "filestore-load":
+                return imports.load_files(server, self.files(task.place), FilestoreLoad.from_json(value)).to_json()
             case "role-password":
                 assert role.admin
                 wanted = RolePassword.from_json(value)

@@ -18,6 +18,7 @@ from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.identity import Ref
 from mooring.domain.work.backup_errors import RestoreFailed, RestoreIncomplete
 from mooring.domain.work.errors import ProbeFailed, ServerUnreachable
+from mooring.domain.work.import_errors import DumpRefused
 from mooring.domain.work.neutralize_errors import NotNeutral
 from mooring.errors import MooringError
 from tests.scenario.world import SHOP, Picture, World, instance, repository
@@ -165,6 +166,24 @@ async def _copy_not_neutral(world: World) -> None:
     await _copy(world)
 
 
+async def _import(world: World) -> None:
+    await world.ask("Restore", source={"url": "file:///srv/shop.zip"})
+
+
+async def _import_moves(world: World) -> None:
+    await world.ask("Restore", source={"url": "file:///srv/shop.zip"}, mode="move")
+
+
+def _import_fails(kind: str, *faults: MooringError) -> Act:
+    """The task of that kind fails as often as there are faults."""
+
+    async def act(world: World) -> None:
+        world.machine.fail_next += [(kind, one) for one in faults]
+        await _import(world)
+
+    return act
+
+
 async def _backup(world: World) -> None:
     await world.apply(repository())
     await world.ask("Backup", repository="nas")
@@ -255,6 +274,10 @@ STORIES: dict[str, Story] = {
     "clone of another, update fails": Story(_clone_fails("update"), _beside_another_release, loses=True),
     "clone of another, files fail": Story(_clone_fails("filestore-copy"), _beside_another, loses=True),
     "copy of another, not proved neutral": Story(_copy_not_neutral, _beside_another),
+    "import": Story(_import, loses=True),
+    "import that moves here": Story(_import_moves, loses=True),
+    "import, dump is refused": Story(_import_fails("database-load", DumpRefused("no"))),
+    "import, files fail": Story(_import_fails("filestore-load", *[ServerUnreachable("nobody answers")] * 2)),
     "second restore": Story(_restore, _restored, loses=True),
     "rollback of a restore, swap of the files fails": Story(_rollback_fails("filestore-swap"), _restored, loses=True),
     "rollback, files fail": Story(_rollback_fails("filestore-return"), _upgraded),
