@@ -120,7 +120,6 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         replicas = wanted_replicas(work.spec, replace(work.ledger, cron_held=""))
     endpoint = seen.endpoints.get("http")
     hosts = work.spec.ingress.hosts if work.spec.ingress else ()
-    staging = work.subject is not None and work.subject.staging
     accepted = Accepted(
         ref=operation.doc.ref,
         id=operation.doc.id,
@@ -130,7 +129,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
         to=to,
         admin_user=work.access.admin_user if work.access else "",
         replicas=replicas,
-        base_url=endpoint.url if endpoint is not None and (hosts or staging) else None,
+        base_url=endpoint.url if endpoint is not None and hosts else None,
         address=endpoint.url if endpoint is not None else work.doc.status.get("url"),
         free_bytes=seen.free_bytes if work.access is not None and work.access.server.managed else None,
         previous=previous.operation if previous else "",

@@ -23,7 +23,7 @@ NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "logs.volume": (False,),
     "maintenance": (),
     "metrics": (),
-    "networkPolicy.enabled": (True,),
+    "networkPolicy": (),
     "readOnlySqlAccess.enabled": (False,),
     "refresh.filestoreMethod": ("auto", "copy", "skip"),
 }

@@ -355,7 +355,7 @@ def _kept_quiet(accepted: Accepted, plan: Plan) -> Plan:
         accepted.id,
         subject,
         role="current",
-        base_url=accepted.base_url,
+        base_url=accepted.address,
         first=True,
         hold=plan.steps[at - 1].hold,
     )
