@@ -18,6 +18,7 @@ from mooring.domain.model.identity import child
 from mooring.domain.work.neutralize_errors import NotNeutral
 from mooring.errors import MooringError
 from tests.scenario.test_kills import DOWNTIMES_S, MOST_EFFECTS
+from tests.scenario.test_lost_state import lose_and_adopt, processes
 from tests.scenario.world import SHOP, World, instance
 
 
@@ -144,6 +145,18 @@ async def test_retained_staging_data_comes_back_as_staging_only(copy: World) -> 
     await copy.drive()
     assert (await copy.ledger()).environment == "Staging"
     assert (await copy.current()).neutral
+
+
+@pytest.mark.parametrize("promoted", [False, True], ids=["staging", "promoted"])
+async def test_environment_outlives_the_state_directory(copy: World, *, promoted: bool) -> None:
+    if promoted:
+        await copy.ask("Promote")
+        await copy.drive()
+    before = processes(copy)
+    assert all(one.recorded for one in await lose_and_adopt(copy))
+    await copy.drive()
+    assert (await copy.ledger()).environment == ("Production" if promoted else "Staging")
+    assert processes(copy) == before
 
 
 async def test_promotion_of_production_is_refused(shop: World) -> None:

@@ -66,9 +66,14 @@ env["ir.mail_server"].send_email(mail)
 
 @dataclass(frozen=True)
 class Far:
-    """Places outside: the API that is opened later, and all that never is."""
+    """Places outside: the API that is opened later, and all that never is.
+
+    Attributes:
+        here: the machine itself, which Podman's bridges leave in reach (docs/explanation/safety.md).
+    """
 
     container: str
+    here: str
     never: tuple[str, ...]
 
     @property
@@ -109,18 +114,8 @@ def far(place: EnginePlace, world: World) -> Iterator[Far]:
         )
         with closing(socket.create_server(("0.0.0.0", free_port()))) as listener:
             here = f"{machine_address()}:{listener.getsockname()[1]}"
-            yield Far(
-                container,
-                (
-                    f"{address}:8070",
-                    f"{address}:8071",
-                    f"{API}:8071",
-                    f"{OTHER}:8070",
-                    here,
-                    "1.1.1.1:53",
-                    "8.8.8.8:443",
-                ),
-            )
+            never = (f"{address}:8070", f"{address}:8071", f"{API}:8071", f"{OTHER}:8070", "1.1.1.1:53", "8.8.8.8:443")
+            yield Far(container, here, (*never, here) if place.name == "docker" else never)
     finally:
         place.cli("rm", "-fv", container)
 
@@ -242,8 +237,8 @@ def test_update_of_staging_leaves_it_neutral(stage: Instance) -> None:
 
 
 def test_promotion_opens_the_network_and_takes_banner_and_sink_away(stage: Instance, far: Far) -> None:
-    here = far.never[4]
-    assert reached(stage, "web", here) == []
+    here = far.here
+    assert here not in far.never or reached(stage, "web", here) == []
     stage.ask("Promote")
     assert stage.operations("Promote") == [("Promote", "Succeeded")]
     assert sorted(one.role for one in stage.processes()) == ["cron", "web"]
@@ -256,4 +251,4 @@ def test_promotion_opens_the_network_and_takes_banner_and_sink_away(stage: Insta
     assert stage.odoo.call("ir.mail_server", "search_count", []) == 0
     assert stage.status["environment"] == "Production"
     (result,) = stage.results("Promote", "promote-database")
-    assert "scheduled actions" in [one["what"] for one in result["off"]]
+    assert (result["banner"], result["baseUrl"]) == (True, stage.status["url"])
