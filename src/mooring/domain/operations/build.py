@@ -293,7 +293,7 @@ def _copy(accepted: Accepted) -> Plan:
         kind=accepted.type,
         admin_user=accepted.admin_user,
         replicas=accepted.replicas,
-        base_url=accepted.base_url,
+        base_url=accepted.address,
         skip_files=(accepted.spec.get("filestoreMethod") or own) == "skip",
         free_bytes=accepted.free_bytes,
     )
