@@ -11,7 +11,7 @@ from mooring.domain.repository.manifest import SnapshotInstance, SnapshotManifes
 from mooring.domain.work.repository import RepositorySettings
 from mooring.domain.work.restore import SnapshotChoice
 from mooring.engine.repository import opened
-from mooring.engine.repository.ports import StreamReader, StreamWriter
+from mooring.engine.repository.ports import ManyReader, StreamReader, StreamWriter
 
 
 class BackupStore(StreamWriter, StreamReader, Protocol):
@@ -34,7 +34,7 @@ class BackupStore(StreamWriter, StreamReader, Protocol):
         ...
 
 
-class RestoreStore(StreamReader, Protocol):
+class RestoreStore(ManyReader, Protocol):
     """A repository opened to read one snapshot."""
 
     @property

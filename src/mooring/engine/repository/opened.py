@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from mooring.domain.repository import names
@@ -23,11 +24,12 @@ from mooring.drivers.objects.settings import StoreSettings, open_store
 from mooring.drivers.objects.store import ObjectStore
 from mooring.engine.repository.config import Config
 from mooring.engine.repository.errors import PassphraseMissing
-from mooring.engine.repository.ports import Cut, Piece
+from mooring.engine.repository.ports import Cut, Group, Piece
 from mooring.engine.repository.reader import PackReader
 from mooring.engine.repository.repository import Repository, open_repository
 from mooring.engine.repository.session import WriteSession
 from mooring.engine.repository.snapshots import Snapshot
+from mooring.engine.repository.together import plan_together, read_together
 
 # Tasks of several users share a folder through its group.
 _SHARED_UMASK = 0o007
@@ -143,6 +145,11 @@ class OpenRestore:
     def read(self, ref: StreamRef) -> Iterator[bytes]:
         """See `ports.StreamReader.read`."""
         return self.reader.read(ref)
+
+    def group(self, refs: Sequence[StreamRef]) -> tuple[list[Group], list[int]]:
+        """See `ports.ManyReader.group`."""
+        groups, alone = plan_together(self.reader, refs)
+        return [partial(read_together, self.reader, one, refs) for one in groups], alone
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from mooring.domain.repository.manifest import StreamRef
@@ -34,4 +34,16 @@ class StreamReader(Protocol):
 
     def read(self, ref: StreamRef) -> Iterator[bytes]:
         """The content in order; each piece's checksum was compared before it is given, the size at the end."""
+        ...
+
+
+Group = Callable[[], Iterator[tuple[int, bytes]]]
+"""Reads a group when it is called: position and content of each member, as `StreamReader.read` gives it."""
+
+
+class ManyReader(StreamReader, Protocol):
+    """Gives many contents back with few requests."""
+
+    def group(self, refs: Sequence[StreamRef]) -> tuple[list[Group], list[int]]:
+        """Small contents in groups of a few megabytes, and the positions of the others; groups may be read side by side."""
         ...

@@ -164,7 +164,7 @@ class PackReader:
         group: list[Found] = []
         size = 0
         for blob_id in islice(source, _GROUP_BLOBS):
-            found = self._find(blob_id)
+            found = self.find(blob_id)
             group.append(found)
             size += found.blob.stored
             if size >= _GROUP:
@@ -188,7 +188,12 @@ class PackReader:
                 start, end = found.blob.offset, found.end
             self._span(members[0].pack, start, end)
 
-    def _find(self, blob_id: bytes) -> Found:
+    def find(self, blob_id: bytes) -> Found:
+        """Where a blob is.
+
+        Raises:
+            BlobMissing: the repository does not have it.
+        """
         found = self._look(blob_id)
         if found is None and self._refresh():
             found = self._look(blob_id)
@@ -218,10 +223,27 @@ class PackReader:
             # A prune may have copied the blob elsewhere since the indexes were read.
             if not self._refresh():
                 raise
-            found = self._find(found.blob.id)
+            found = self.find(found.blob.id)
             piece = self._stored(found)
+        return self.open_piece(piece, found)
+
+    def open_piece(self, piece: memoryview, found: Found) -> bytes:
+        """The content of a blob whose stored bytes are at hand.
+
+        Raises:
+            ObjectDamaged: it is not what was written.
+        """
         name = names.pack(self._catalog.scope, found.pack.id)
+        if len(piece) != found.blob.stored:
+            raise ObjectDamaged(f"{name} is cut off.")
         return open_blob(piece, found.blob, opener=self.opener(found.pack), blob_id=self._blob_id, name=name)
+
+    def read_span(self, pack: PackRef, start: int, end: int) -> bytes | None:
+        """A part of a pack, fetched now and not kept; None where the pack is gone, as after a prune."""
+        try:
+            return self._catalog.store.get(names.pack(self._catalog.scope, pack.id), start=start, length=end - start)
+        except ObjectMissing:
+            return None
 
     def opener(self, pack: PackRef) -> Opener:
         """What opens the blobs of a pack; its header is not read."""
@@ -255,10 +277,7 @@ class PackReader:
                 self._forget(span)
                 raise
         begin = found.blob.offset - span.start
-        piece = memoryview(content)[begin : begin + found.blob.stored]
-        if len(piece) != found.blob.stored:
-            raise ObjectDamaged(f"{names.pack(self._catalog.scope, found.pack.id)} is cut off.")
-        return piece
+        return memoryview(content)[begin : begin + found.blob.stored]
 
     def _read_on(self, found: Found) -> _Span:
         """Fetch a blob, and more each time that a pack is read on near where it was read to last."""

@@ -14,11 +14,11 @@ import re
 import stat
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from mooring.domain.repository.manifest import SnapshotFilestore, StreamRef
@@ -30,14 +30,16 @@ from mooring.engine.backup.lists import read_files, ref_of
 from mooring.engine.backup.store import open_restore_store
 from mooring.engine.filestore import is_folder
 from mooring.engine.report import Reporter
-from mooring.engine.repository.ports import StreamReader
+from mooring.engine.repository.ports import Group, ManyReader, StreamReader
 from mooring.engine.server import open_session
 from mooring.engine.tree import copy_file, remove_tree, rename, sync_all, write_file
 from mooring.engine.volume import Volume, locked_volume
 
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _PIECE_BYTES = 1 << 20
-_WINDOW = 256
+# Names that are worked on at once: enough that what lies together in packs is found, little in memory.
+_WINDOW = 16_384
+_LOT = 128
 _SAY_EVERY = 500
 _SHOWN = 20
 
@@ -94,6 +96,21 @@ def _take_up(home: Path, snapshot: str) -> None:
         write_file(said, snapshot)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file of the snapshot: its name, its content, and whether that is what its name says."""
+
+    name: str
+    ref: StreamRef
+    whole: bool
+
+    @property
+    def sha1(self) -> str | None:
+        """What the content has to have, where the name says it."""
+        digest = self.name.rpartition("/")[2]
+        return digest if self.whole and _SHA1.fullmatch(digest) else None
+
+
 @dataclass
 class FilesRestore:
     """Gathers the files of a snapshot.
@@ -108,7 +125,7 @@ class FilesRestore:
         fetched: files that came from the repository.
     """
 
-    reader: StreamReader
+    reader: ManyReader
     volume: Volume
     filestore: SnapshotFilestore
     home: Path
@@ -138,66 +155,91 @@ class FilesRestore:
         self._make_folder(self.home / "new")
         total = self.filestore.count
         done = 0
-        for _ in self._all():
-            done += 1
-            if done % _SAY_EVERY == 0:
-                self.report.progress("files", done, total)
+        for more in self._all():
+            if (done + more) // _SAY_EVERY > done // _SAY_EVERY:
+                self.report.progress("files", done + more, total)
+            done += more
         self.report.progress("files", done, total)
         listed = done - sum(one.stream is not None for one in self.filestore.missing)
         if listed != total:
             raise RestoreIncomplete(f"The snapshot's list has {listed} files, its manifest says {total}.")
 
-    def _all(self) -> Iterator[None]:
+    def _all(self) -> Iterator[int]:
+        """Have the files, some thousands at a time: how many more are there now, again and again."""
         sound = ((name.decode(), ref_of(rest), True) for name, rest in read_files(self.reader, self.filestore))
         broken = ((one.name, one.stream, False) for one in self.filestore.missing if one.stream is not None)
-        waiting: deque[Future[None]] = deque()
+        listed = (_Wanted(*one) for one in chain(sound, broken))
         with ThreadPoolExecutor(self.jobs, "files") as pool:
             try:
-                for name, ref, whole in chain(sound, broken):
-                    if not is_nameable(name):
-                        raise SnapshotUnfit(f"The snapshot names a file {name!r}, which leads elsewhere.")
-                    waiting.append(pool.submit(self._have, name, ref, whole=whole))
-                    if len(waiting) >= _WINDOW:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
+                while window := list(islice(listed, _WINDOW)):
+                    for one in window:
+                        if not is_nameable(one.name):
+                            raise SnapshotUnfit(f"The snapshot names a file {one.name!r}, which leads elsewhere.")
+                    yield from self._window(pool, window)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _have(self, name: str, ref: StreamRef, *, whole: bool) -> None:
-        target = self.home / "filestore" / name
-        digest = name.rpartition("/")[2] if whole else ""
-        wanted = digest if _SHA1.fullmatch(digest) else None
-        if wanted and _is_file(target, ref.size, wanted):
-            return
+    def _window(self, pool: ThreadPoolExecutor, window: list[_Wanted]) -> Iterator[int]:
+        lots = [window[begin : begin + _LOT] for begin in range(0, len(window), _LOT)]
+        fresh: list[_Wanted] = []
+        for lot, lacking in zip(lots, pool.map(self._look, lots), strict=True):
+            fresh += lacking
+            yield len(lot) - len(lacking)
+        groups, alone = self.reader.group([one.ref for one in fresh])
+        work: list[Callable[[], int]] = [partial(self._fetch_group, group, fresh) for group in groups]
+        work += [partial(self._fetch_alone, fresh[position]) for position in alone]
+        waiting = [pool.submit(one) for one in work]
+        for future in waiting:
+            yield future.result()
+
+    def _look(self, lot: list[_Wanted]) -> list[_Wanted]:
+        """Link what the instance has; the files that it has not."""
+        return [one for one in lot if not self._has(one)]
+
+    def _has(self, one: _Wanted) -> bool:
+        target, wanted = self.home / "filestore" / one.name, one.sha1
+        if wanted and _is_file(target, one.ref.size, wanted):
+            return True
         self._make_folder(target.parent)
         target.unlink(missing_ok=True)
-        if wanted and _is_file(self.volume.current / name, ref.size, wanted):
-            if not copy_file(self.volume.current / name, target) and self._owner:
-                os.chown(target, *self._owner)
-            with self._lock:
-                self.linked += 1
-            return
-        self._write(target, self.home / "new" / name.replace("/", "_"), ref, wanted)
+        if not wanted or not _is_file(self.volume.current / one.name, one.ref.size, wanted):
+            return False
+        if not copy_file(self.volume.current / one.name, target) and self._owner:
+            os.chown(target, *self._owner)
         with self._lock:
-            self.fetched += 1
+            self.linked += 1
+        return True
 
-    def _write(self, target: Path, aside: Path, ref: StreamRef, wanted: str | None) -> None:
+    def _fetch_group(self, group: Group, fresh: list[_Wanted]) -> int:
+        done = 0
+        for position, content in group():
+            self._write(fresh[position], (content,))
+            done += 1
+        return done
+
+    def _fetch_alone(self, one: _Wanted) -> int:
+        self._write(one, self.reader.read(one.ref))
+        return 1
+
+    def _write(self, one: _Wanted, pieces: Iterable[bytes]) -> None:
+        aside = self.home / "new" / one.name.replace("/", "_")
         aside.unlink(missing_ok=True)
         digest = hashlib.sha1(usedforsecurity=False)
         handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         with os.fdopen(handle, "wb", buffering=0) as file:
-            for piece in self.reader.read(ref):
+            for piece in pieces:
                 digest.update(piece)
                 view = memoryview(piece)
                 while view:
                     view = view[file.write(view) :]
             if self._owner:
                 os.fchown(file.fileno(), *self._owner)
-        if wanted and digest.hexdigest() != wanted:
+        if one.sha1 and digest.hexdigest() != one.sha1:
             aside.unlink()
-            raise RestoreIncomplete(f"The snapshot's content of {target.name} is not what its name says.")
-        aside.rename(target)
+            raise RestoreIncomplete(f"The snapshot's content of {one.name} is not what its name says.")
+        aside.rename(self.home / "filestore" / one.name)
+        with self._lock:
+            self.fetched += 1
 
     def _make_folder(self, folder: Path) -> None:
         with self._lock:
