@@ -187,3 +187,22 @@ async def test_scheduled_refresh_that_fails_waits_for_the_next_time(pair: World)
     assert pair.running("web", STAGING) == 1
     await _agent(pair, DAY_S)
     assert (await kinds(pair))[-1] == (OperationType.REFRESH, "Succeeded")
+
+
+async def test_copy_on_a_server_of_its_own_comes_from_the_sources_server(shop: World) -> None:
+    await shop.mark("first")
+    await shop.bring_up(staging(database={"managed": {}}))
+    found = await shop.current(STAGING)
+    assert (marks(found), found.neutral) == (["first"], True)
+    assert len(shop.machine.servers()) == 2
+    await shop.check_rest(STAGING)
+    await shop.check_nothing_lost()
+
+
+async def test_refresh_that_copies_no_files_goes_on_with_those_that_are_there(pair: World) -> None:
+    pair.machine.writing = False
+    asked = await pair.ask("Refresh", ref=STAGING, filestoreMethod="skip")
+    assert await pair.rest(STAGING) is None
+    assert await ended(pair, asked) == ("Succeeded", "")
+    assert (await pair.doc(STAGING)).status["lastRefresh"].get("copied", 0) == 0
+    assert "first" in marks(await pair.current(STAGING))
