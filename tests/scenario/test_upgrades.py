@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from tests.scenario.machine import digest
 from tests.scenario.world import World, instance, repository
+from tests.support.sim_world import SimContainer
 
 
 async def steps(world: World) -> list[str]:
@@ -24,7 +26,7 @@ def updates(world: World) -> list[str]:
     return [word for argv in world.machine.odoo_runs for word in argv if word.startswith(options)]
 
 
-async def upgrade(world: World, **spec: object) -> None:
+async def upgrade(world: World, **spec: Any) -> None:
     await world.ask("Upgrade", **spec)
     await world.drive()
 
@@ -116,7 +118,7 @@ async def test_upgrade_that_fails_stores_nothing(shop: World) -> None:
     ],
 )
 async def test_upgrade_does_what_it_is_asked(
-    shop: World, spec: dict[str, object], asked: dict[str, object], expected: Sequence[str]
+    shop: World, spec: dict[str, Any], asked: dict[str, Any], expected: Sequence[str]
 ) -> None:
     await shop.apply(instance(**spec))
     await shop.drive()
@@ -144,7 +146,7 @@ async def test_module_that_was_updated_alone_is_stored_alone(shop: World) -> Non
     ],
 )
 async def test_upgrade_takes_a_backup_before_it_stops_anything(
-    shop: World, auto: dict[str, object], asked: dict[str, object], backups: int
+    shop: World, auto: dict[str, Any], asked: dict[str, Any], backups: int
 ) -> None:
     await shop.apply(repository(), instance(backup={"repository": "nas"}, autoUpgrade=auto))
     await shop.drive()
@@ -168,3 +170,100 @@ async def test_upgrade_whose_backup_fails_stops_nothing(shop: World) -> None:
     assert await shop.rest() is not None
     assert len(shop.machine.odoo_runs) == before
     assert (await shop.picture()).runs == digest("odoo:14.0")
+
+
+# Once users are in
+
+
+def log_lines(world: World, level: str, count: int, logger: str = "odoo.http") -> list[str]:
+    """So many lines of Odoo's log, now."""
+    at = world.clock.now().strftime("%Y-%m-%d %H:%M:%S")
+    return [f"{at},123 7 {level} shop {logger}: something" for _ in range(count)]
+
+
+def web(world: World) -> SimContainer:
+    """The web's process."""
+    return next(box for box in world.sim.containers.values() if box.role == "web")
+
+
+async def degraded(world: World) -> tuple[str, str]:
+    """The condition `Degraded`."""
+    found = next(one for one in (await world.doc()).status["conditions"] if one["type"] == "Degraded")
+    return found["status"], found["reason"]
+
+
+async def wait_in_vain(world: World) -> None:
+    """Until users are to be let in, and then longer than they are waited for."""
+    while not any(one.step == "start" and one.state == "started" for one in world.events):
+        await world.passes(2)
+    await world.passes(3)
+    world.clock.advance(20 * 60)
+
+
+async def test_release_without_new_modules_that_does_not_start_goes_back_alone(shop: World) -> None:
+    await shop.mark("before")
+    shop.events.clear()
+    await shop.apply(instance(image="odoo:14.0-patch-bad-start"))
+    await wait_in_vain(shop)
+    error = await shop.rest()
+    assert error is not None  # the upgrade failed, and is not tried again by itself
+    picture = await shop.picture()
+    assert (picture.phase, picture.runs, picture.web, picture.cron) == ("UpgradeFailed", digest("odoo:14.0"), 1, 1)
+    await shop.check_rest()
+    await shop.check_nothing_lost()
+    assert [one.type.value for one in await shop.operations()][-2:] == ["Upgrade", "Rollback"]
+    await shop.passes(3)
+    assert (await shop.picture()).runs == digest("odoo:14.0")
+
+
+async def test_release_with_new_modules_that_does_not_start_stays_for_a_person(shop: World) -> None:
+    shop.events.clear()
+    await shop.apply(instance(image="odoo:14.0-bad-start"))
+    await wait_in_vain(shop)
+    await shop.passes(20)
+    assert (await shop.picture()).runs == digest("odoo:14.0-bad-start")
+    assert await degraded(shop) == ("True", "UnhealthyAfterUpgrade")
+    assert [one.type.value for one in await shop.operations()][-1] == "Upgrade"
+
+
+@pytest.mark.parametrize(
+    ("rollback", "image", "runs"),
+    [
+        pytest.param({}, "odoo:14.0-patch", "odoo:14.0", id="no module was updated"),
+        pytest.param({}, "odoo:14.0-next", "odoo:14.0-next", id="modules were updated"),
+        pytest.param({"enabled": False}, "odoo:14.0-patch", "odoo:14.0-patch", id="the manifest does not want it"),
+    ],
+)
+async def test_errors_in_the_log_after_an_upgrade_alert_and_return_the_release_alone(
+    shop: World, rollback: dict[str, Any], image: str, runs: str
+) -> None:
+    await shop.apply(instance(image=image, autoUpgrade={"rollback": rollback}))
+    await shop.drive()
+    await shop.mark("after the upgrade")
+    shop.clock.advance(30)
+    web(shop).lines += log_lines(shop, "ERROR", 12)
+    await shop.passes(1)
+    assert any("proves bad: the log holds 12 errors" in one.text for one in shop.events)
+    await shop.drive()
+    assert (await shop.picture()).runs == digest(runs)
+    assert "* after the upgrade" in (await shop.current()).rows
+    if runs == image:
+        assert await degraded(shop) == ("True", "UnhealthyAfterUpgrade")
+        shop.clock.advance(600)
+        await shop.passes(2)
+        assert await degraded(shop) == ("False", "NotDegraded")
+
+
+async def test_few_errors_among_many_requests_and_errors_after_the_window_mean_nothing(shop: World) -> None:
+    await shop.apply(instance(image="odoo:14.0-patch", autoUpgrade={"rollback": {"window": "2m"}}))
+    await shop.drive()
+    shop.clock.advance(30)
+    web(shop).lines += [*log_lines(shop, "ERROR", 12), *log_lines(shop, "INFO", 200, "werkzeug")]
+    await shop.passes(2)
+    assert (await degraded(shop))[0] == "False"
+    shop.clock.advance(120)
+    web(shop).lines += log_lines(shop, "ERROR", 100)
+    await shop.passes(2)
+    assert (await degraded(shop))[0] == "False"
+    assert (await shop.ledger()).watch is None
+    assert (await shop.picture()).runs == digest("odoo:14.0-patch")

@@ -94,6 +94,7 @@ async def conclude(
             up_to_date=_up_to_date(work) and work.problem is None,
             before=Before(status.get("conditions", ()), work.doc.generation, now),
             trouble=_trouble(work),
+            sick=work.ledger.watch.sick if work.ledger.watch is not None else "",
             backup=decide_backup_health(work.spec.backup, work.ledger.backups, now=now, checked=work.ledger.verified),
         )
         if phase != before and work.spec.webhook is not None:
@@ -182,6 +183,8 @@ def _later(services: Services, work: Work) -> float | None:
     times += [at for at in (next_expiry(work),) if at is not None and at > now]
     times += [datetime.fromisoformat(one["notBefore"]) for one in work.doc.status.get("notifications", ())[:1]]
     times += [at for at in (next_ping(work.doc.status),) if at is not None]
+    if work.ledger.watch is not None:
+        times.append(work.ledger.watch.next_look())
     return max(0.1, (min(times) - now).total_seconds()) if times else None
 
 

@@ -19,6 +19,7 @@ from mooring.control.conclude import Pass, conclude
 from mooring.control.errors import UnknownInstance
 from mooring.control.events import Event
 from mooring.control.execute import operate
+from mooring.control.health import look_after
 from mooring.control.runner import hold_of, needs_live
 from mooring.control.services import Services, update_status
 from mooring.control.teardown import recall_memory
@@ -75,6 +76,7 @@ async def _pass(services: Services, doc: Document, *, live: bool, asked: bool) -
     snapshot = snapshot_of(work, seen, pending=False)
     goal = output(next_state(work.ledger.state, snapshot))
     work.ledger = replace(work.ledger, state=next_state(work.ledger.state, snapshot))
+    await look_after(services, work, seen)
     # Before anything is rolled: an operation that begins now may be about to stop it all.
     idle = all(one.stuck or one.type in READS for one in work.running)
     if not idle:

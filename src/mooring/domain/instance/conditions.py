@@ -57,6 +57,7 @@ def decide_conditions(
     before: Before,
     trouble: Trouble | None = None,
     backup: Health = NO_BACKUP,
+    sick: str = "",
 ) -> list[dict[str, Any]]:
     """Every condition, after a whole pass.
 
@@ -64,6 +65,7 @@ def decide_conditions(
         operation: phase of the operation in progress; None where there is none, or a person has to decide about it.
         trouble: what the pass ran into; a stuck operation and a release that cannot be had are such.
         backup: how its backups are doing.
+        sick: what proved bad of a release that users were let into a little while ago; empty where nothing did.
     """
     why = explain(state, snapshot)
     message = f"{why.message} {why.way_out}".strip()
@@ -78,16 +80,15 @@ def decide_conditions(
     if trouble is not None and not up_to_date:
         current = (False, trouble.reason, trouble.message)
     database = snapshot.server_ready and (snapshot.provisioned or snapshot.initialized)
+    degraded: _Row = (state is State.DEGRADED, why.reason if state is State.DEGRADED else "NotDegraded", message)
+    if sick:
+        degraded = (True, "UnhealthyAfterUpgrade", f"{sick[0].upper()}{sick[1:]}.")
     rows: dict[str, _Row] = {
         "Ready": (ready, why.reason, message),
         "Progressing": progress,
         "Reconciling": progress,
         "Stalled": (True, *cause) if stalled else (False, "NotStalled", ""),
-        "Degraded": (
-            state is State.DEGRADED,
-            why.reason if state is State.DEGRADED else "NotDegraded",
-            message,
-        ),
+        "Degraded": degraded,
         "DatabaseReady": (database, "Answers" if snapshot.server_ready else "ServerNotReady", ""),
         "BackupHealthy": backup,
         "UpToDate": current,

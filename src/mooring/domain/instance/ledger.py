@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from mooring.domain.instance.health import Watch
 from mooring.domain.instance.kept import Kept
 from mooring.domain.instance.refreshed import Refreshed
 from mooring.domain.instance.subject import PinnedRelease, dump_release, load_release
@@ -87,6 +88,7 @@ class Ledger:
         kept: the pairs of database and filestore that were replaced and are still there.
         cron_held: why cron stays away until a person releases it; empty where it does not.
         cron_held_since: when its data went back in time, RFC 3339; what waits since before may have been sent already.
+        watch: a release that users were let into, while it may still prove bad; None while there is none.
         done: ids of the operations that ran, newest last, at most 100: a record that comes again runs nothing.
     """
 
@@ -110,6 +112,7 @@ class Ledger:
     kept: tuple[Kept, ...] = ()
     cron_held: str = ""
     cron_held_since: str = ""
+    watch: Watch | None = None
     done: tuple[str, ...] = ()
 
     def release(self, digest: str) -> PinnedRelease | None:
@@ -147,6 +150,7 @@ def dump_ledger(ledger: Ledger) -> dict[str, Any]:
     value["verified"] = asdict(ledger.verified)
     value["refreshed"] = asdict(ledger.refreshed)
     value["kept"] = [asdict(one) for one in ledger.kept]
+    value["watch"] = asdict(ledger.watch) if ledger.watch else None
     value["previous"] = asdict(ledger.previous) if ledger.previous else None
     return value
 
@@ -167,6 +171,7 @@ def load_ledger(value: Mapping[str, Any] | None) -> Ledger:
     known = {item.name for item in fields(Refreshed)}
     given["refreshed"] = Refreshed(**{key: item for key, item in given.get("refreshed", {}).items() if key in known})
     given["kept"] = tuple(Kept(one["operation"], one["since"]) for one in given.get("kept", ()))
+    given["watch"] = Watch(**given["watch"]) if given.get("watch") else None
     previous = given.get("previous")
     given["previous"] = (
         Previous(

@@ -9,6 +9,7 @@ from typing import Any
 
 from mooring.api.enums import Environment
 from mooring.domain.instance.data_outcome import backed_up, let_in, not_to_return, returned
+from mooring.domain.instance.health import Watch
 from mooring.domain.instance.kept import forget_kept
 from mooring.domain.instance.ledger import Ledger, Previous
 from mooring.domain.instance.module_tasks import HASH, TOUCHED
@@ -26,7 +27,7 @@ from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
 from mooring.domain.operations.restore import LET_IN
-from mooring.domain.operations.upgrade import COPIES, SWITCH
+from mooring.domain.operations.upgrade import COPIES, START, SWITCH
 from mooring.domain.work.errors import NoRoomLeft
 
 LATCHING = frozenset({OperationType.INIT, OperationType.UPGRADE})
@@ -110,6 +111,8 @@ def finish(
     taken = [number for number, one in enumerate(log, 1) if one.step == BACK_UP and one.state == "done"]
     if accepted.type is OperationType.UPGRADE and taken:
         ledger = backed_up(ledger, log[: taken[0]], succeeded=True)
+    if accepted.type is OperationType.UPGRADE and (watch := _watch(ledger, accepted, outcome, log)) is not None:
+        ledger = replace(ledger, watch=watch)
     if outcome.outcome != "succeeded":
         tries = {**ledger.retries, kind: ledger.retries.get(kind, 0) + 1}
         ledger = replace(ledger, retries=tries, previous=_previous(ledger, accepted, log))
@@ -127,9 +130,26 @@ def finish(
             return ledger.unlatch("Upgrade").unlatch("Rollback")
         case OperationType.ROLLBACK:
             # The spec still names the release that was left: it is not taken up again until the spec changes.
+            proved_bad = ledger.watch is not None and ledger.watch.returns and bool(ledger.watch.sick)
+            ledger = replace(ledger, watch=None)
+            if proved_bad:
+                return ledger.latch("Upgrade", generation).latch("Rollback", generation)
             return ledger.unlatch("Upgrade").latch("Rollback", generation)
         case _:
             return ledger
+
+
+def _watch(ledger: Ledger, accepted: Accepted, outcome: Finished, log: Sequence[StepRecord]) -> Watch | None:
+    """What is watched after an upgrade that let users into another release, also where that did not come up."""
+    subject, previous = accepted.subject, ledger.previous
+    entered = any(one.step == START for one in log)
+    if not entered or subject is None or previous is None or previous.operation != accepted.id:
+        return None
+    done = next((one for one in log if one.step == START and one.state == "done"), log[-1])
+    rule = subject.spec.auto_upgrade.rollback
+    returns = rule.enabled and not previous.data
+    sick = "" if outcome.outcome == "succeeded" else str((outcome.error or {}).get("brief", "")) or "it did not come up"
+    return Watch(accepted.id, rfc3339(done.at), rfc3339(done.at + rule.window.timedelta), returns, sick.rstrip("."))
 
 
 def _previous(ledger: Ledger, accepted: Accepted, log: Sequence[StepRecord]) -> Previous | None:

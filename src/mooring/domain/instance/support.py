@@ -18,7 +18,6 @@ from mooring.domain.instance.environment import find_environment_change
 # Fields of OdooInstance.spec that a later version brings to life; with the values that ask for nothing.
 NOT_YET: Mapping[str, tuple[Any, ...]] = {
     "addons.git": (),
-    "autoUpgrade.rollback": (),
     "git": (),
     "logs.volume": (False,),
     "maintenance": (),

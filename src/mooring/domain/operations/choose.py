@@ -185,6 +185,9 @@ def decide_next(
         return Create(OperationType.PROVISION)
     if output.operation == OperationType.INIT and ledger.provisioned == place and not lacks_restore(ledger):
         return Create(OperationType.REFRESH if copies else OperationType.INIT)
+    watch = ledger.watch
+    if watch is not None and watch.sick and watch.returns and _leads_back(ledger, watch.operation) and provisionable:
+        return Create(OperationType.ROLLBACK)
     latched = is_held_back(ledger, generation)
     if ledger.initialized and wanted and wanted != ledger.runs and auto_upgrade and not latched and provisionable:
         return Create(OperationType.UPGRADE)
@@ -193,6 +196,12 @@ def decide_next(
     if expired and provisionable:
         return Create(OperationType.EXPIRE, {"replacedBy": expired})
     return None
+
+
+def _leads_back(ledger: Ledger, operation: str) -> bool:
+    """Whether a rollback would return the release alone from what this upgrade brought."""
+    previous = ledger.previous
+    return previous is not None and previous.operation == operation and not previous.data
 
 
 def lacks_restore(ledger: Ledger) -> bool:

@@ -39,6 +39,7 @@ from mooring.domain.work.modules import Selection
 from mooring.domain.work.serve_probe import render_odoo_argv, render_probe_argv
 
 SWITCH = "switch"
+START = "start"
 MIGRATE = "migrate"
 COPIES = ("copy-database", "copy-filestore")
 PROBE_DEADLINE = timedelta(minutes=10)
@@ -217,7 +218,7 @@ def plan_upgrade(
                 when=moves,
             ),
             Step(
-                "start",
+                START,
                 "Users are let in.",
                 Ready(replicas),
                 Hold(release=to.release.digest),
