@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from mooring.control.errors import FieldUnsupported, ImmutableField
+from mooring.control.operations import request_cancel
 from mooring.domain.model.desired import Destination
 from mooring.domain.model.identity import child
+from mooring.domain.odoo.errors import ConfigRefused
 from mooring.domain.work.neutralize_errors import NotNeutral
 from mooring.errors import MooringError
 from tests.scenario.test_kills import DOWNTIMES_S, MOST_EFFECTS
@@ -157,6 +159,37 @@ async def test_environment_outlives_the_state_directory(copy: World, *, promoted
     await copy.drive()
     assert (await copy.ledger()).environment == ("Production" if promoted else "Staging")
     assert processes(copy) == before
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("smtp_server", "mx.example.com"), ("max_cron_threads", 2), ("server_wide_modules", "base,web,x")],
+)
+async def test_option_that_would_let_something_out_is_refused_before_anything_is_made(
+    world: World, word: str, value: str | int
+) -> None:
+    with pytest.raises(ConfigRefused) as caught:
+        await world.apply(staging(configOptions={word: value}))
+    assert word in caught.value.details
+    assert not world.sim.containers
+
+
+async def test_promotion_that_is_cancelled_once_the_data_forgot_goes_on(copy: World) -> None:
+    for effect in range(MOST_EFFECTS):
+        world = copy.fork()
+
+        async def act(world: World = world) -> None:
+            await world.ask("Promote")
+            await world.drive()
+
+        assert await world.killed(act, before=effect), "it never was between the two"
+        asked = [one for one in await world.operations() if one.type.value == "Promote"]
+        last = [record for one in asked for record in one.log][-1:]
+        if [(record.step, record.state) for record in last] == [("promote-database", "done")]:
+            await request_cancel(world.life(), asked[0])
+            await world.rest()
+            await _promoted(world)
+            return
 
 
 async def test_promotion_of_production_is_refused(shop: World) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mooring.api.enums import Environment
 from mooring.api.instance import OdooInstanceSpec
 from mooring.api.meta import Resource, SecretKeyRef
 from mooring.control.errors import UnknownServer
 from mooring.control.servers import secret_ref
 from mooring.control.services import Services, server_ref
 from mooring.domain.instance.conf import decide_spec_sizing
+from mooring.domain.instance.environment import environment_of
 from mooring.domain.instance.ledger import load_ledger
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.secret import SecretKey, SecretRef
@@ -58,19 +60,19 @@ async def find_uncarriable(
     known = ledger.release(ledger.runs) or ledger.release(ledger.wanted)
     series = known.facts.series if known else spec.version or NEWEST
     try:
-        _refuse_settings(spec, series)
+        _refuse_settings(spec, series, settled=ledger.environment)
     except REFUSALS as error:
         found.append(error)
     return found
 
 
-def _refuse_settings(spec: OdooInstanceSpec, series: str) -> None:
-    """Raise what cannot be written into odoo.conf."""
+def _refuse_settings(spec: OdooInstanceSpec, series: str, *, settled: str) -> None:
+    """Raise what cannot be written into odoo.conf; `settled` is its environment, empty before it has one."""
     sizing = decide_spec_sizing(spec, series=series)
     judged = judge_options(
         spec.config_options,
         facts=facts_for(series),
-        environment="Production",
+        environment="Staging" if (settled or environment_of(spec)) == Environment.STAGING else "Production",
         logs_volume=False,
         workers=sizing.web.workers,
     )
