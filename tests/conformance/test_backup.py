@@ -12,6 +12,7 @@ import pytest
 
 from mooring.api.loader import load_documents
 from mooring.control.accept import accept_manifests
+from mooring.control.exports import export_instance
 from mooring.domain.operations.backup import BACK_UP
 from tests.conformance.world import Instance, World
 
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.real
 REPOSITORY = "vault"
 # Records of an undisturbed restore; each may be cut before and after it is written.
 RECORDS = 18
+# The same of a drill.
+DRILL_RECORDS = 22
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,25 @@ def test_backup_and_restore(copy: Instance, vault: str) -> None:
     assert instance.status["lastBackup"]["snapshot"] == again["snapshot"]
 
 
+def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
+    """A drill restores the newest backup on a server of its own, is cut, goes on and leaves nothing; users go on."""
+    instance = copy.apply(backup={"repository": vault})
+    first = instance.odoo.plant("in the snapshot of the drill")
+    back_up(instance)
+    web = instance.processes("web")
+    instance.request("Verify", readData=100, restore=True)
+    instance.killed("Verify", chance.randint(1, 2 * DRILL_RECORDS))
+    instance.drive()
+    assert instance.operations("Verify")[-1][1] == "Succeeded", instance.failure("Verify")
+    last = instance.status["lastVerify"]
+    assert (last["result"], last["scope"]) == ("Sound", "Restore")
+    assert last["recoverySeconds"] > 0
+    assert instance.processes("web") == web
+    instance.odoo.check(first)
+    left = instance.world.run(lambda services: services.target.inventory())
+    assert [one for one in left if one.ref.kind.startswith("Drill")] == []
+
+
 def test_kill_during_restore(copy: Instance, vault: str, chance: random.Random) -> None:
     """A restore that was cut ends with the snapshot's data or with the data of before, and leaves nothing half built."""
     instance = copy.apply(backup={"repository": vault})
@@ -114,3 +136,44 @@ def test_back_from_the_repository_alone(copy: Instance, vault: str) -> None:
     assert instance.phase == "Running"
     assert instance.operations("Init") == []
     instance.odoo.check(planted)
+
+
+def test_archive_out_and_in(copy: Instance, vault: str, tmp_path: Path) -> None:
+    """An instance goes out as Odoo's own zip while it runs, and such a zip comes in beside its data: a neutral copy, or the real one."""
+    instance = copy.apply(backup={"repository": vault})
+    first = instance.odoo.plant("in the archive")
+    before = instance.odoo.parameter("database.uuid")
+    web, path = instance.processes("web"), tmp_path / "shop.zip"
+    doc = instance.document
+    assert doc is not None
+    with path.open("wb") as file:
+        said = instance.world.run(
+            lambda services: export_instance(
+                services, doc, form="zip", with_filestore=True, sink=file.write, timeout_s=600
+            )
+        )
+    assert instance.processes("web") == web
+    assert said["sizeBytes"] == path.stat().st_size
+    second = instance.odoo.plant("not in the archive")
+
+    instance.ask("OdooRestoreJob", source={"url": f"file://{path}"})
+    assert instance.operations("Restore")[-1][1] == "Succeeded", instance.failure("Restore")
+    instance.odoo.check(first)
+    assert instance.odoo.lacks(second)
+    assert instance.odoo.parameter("database.uuid") != before
+    assert instance.odoo.parameter("database.is_neutralized")
+    assert len(instance.processes("cron")) == 1  # nothing in it acts
+
+    instance.ask("OdooRestoreJob", source={"url": f"file://{path}"}, mode="move")
+    assert instance.operations("Restore")[-1][1] == "Succeeded", instance.failure("Restore")
+    instance.odoo.check(first)
+    assert instance.odoo.parameter("database.uuid") == before
+    assert not instance.odoo.parameter("database.is_neutralized")
+    assert instance.processes("cron") == []
+    instance.ask("ReleaseHold")
+
+    bad = tmp_path / "bad.zip"
+    bad.write_bytes(path.read_bytes()[:-5000])
+    instance.ask("OdooRestoreJob", source={"url": f"file://{bad}"})
+    assert instance.failure("Restore")["code"] == "MOOR-570"
+    instance.odoo.check(first)

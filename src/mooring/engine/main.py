@@ -39,6 +39,7 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "filestore-restore": ("restore", "FilestoreRestore", "restore.files", "ensure_restored"),
     "database-copy": ("live_copy", "DatabaseCopy", "live.database", "ensure_copied"),
     "filestore-copy": ("live_copy", "FilestoreCopy", "live.files", "ensure_copied"),
+    "snapshot-part": ("parts", "SnapshotPart", "restore.part", "write_part"),
     "archive-receive": ("imports", "ArchiveReceive", "imports.receive", "ensure_received"),
     "database-create": ("imports", "DatabaseCreate", "imports.create", "ensure_created"),
     "database-load": ("imports", "DatabaseLoad", "imports.load", "ensure_loaded"),

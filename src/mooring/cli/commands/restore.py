@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         "mooring restore shop --snapshot 5f2c90aa --yes",
         "mooring restore shop-test --from shop",
         "mooring restore --repository s3://shop-backups/odoo --instance shop",
+        "mooring restore shop --attachment 4711 --to .",
+        "mooring restore shop --table res_partner --to partners.csv",
         "mooring restore shop --archive shop.zip",
         "mooring restore shop --archive shop.dump --filestore ./filestore",
         "mooring restore shop --odoo https://old.example.com --odoo-database prod --master-password old/master",
@@ -69,6 +71,12 @@ if TYPE_CHECKING:
 @click.option("--odoo", metavar="URL", help="Instead: an Odoo that runs elsewhere, asked for a backup of itself.")
 @click.option("--odoo-database", metavar="NAME", help="With --odoo: its database.")
 @click.option("--master-password", metavar="SECRET/KEY", help="With --odoo: the secret with its master password.")
+@click.option("--attachment", metavar="ID", help="Only this attachment, without a restore, to --to.")
+@click.option(
+    "--path", "pattern", metavar="GLOB", help="Only the files so named (see `mooring snapshots show`), to --to."
+)
+@click.option("--table", metavar="NAME", help="Only this table, as CSV, to --to.")
+@click.option("--to", metavar="FILE|DIR|-", help="Where --attachment, --path or --table goes.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait/--no-wait", default=True, help="Wait for its end (default), or only ask for it.")
 def command(
@@ -89,6 +97,10 @@ def command(
     odoo: str | None,
     odoo_database: str | None,
     master_password: str | None,
+    attachment: str | None,
+    pattern: str | None,
+    table: str | None,
+    to: str | None,
     yes: bool,
     wait: bool,
 ) -> int:
@@ -105,6 +117,8 @@ def command(
     --repository names: a BackupRepository that is applied, or its address. Keys and passphrase of an address are read from a
     Secret, or asked for on a terminal and kept as one.
 
+    With --attachment, --path or --table nothing is restored: that part of the snapshot is written to --to.
+
     With --archive or --odoo the data comes from elsewhere. It is checked as a stranger's before anything is built, and comes as
     a copy that acts on nothing outside, unless --mode move says that it goes on here as the real one.
     """
@@ -119,6 +133,23 @@ def command(
     if len(given) != 1:
         raise BadRequest("Name one instance: `mooring restore NAME`, or --instance NAME.")
     (which_one,) = given
+    parts = {"attachment": attachment, "path": pattern, "table": table}
+    asked = [(kind, what) for kind, what in parts.items() if what is not None]
+    if asked or to is not None:
+        from mooring.cli.parts import take_part
+
+        if len(asked) != 1 or to is None or archive is not None or odoo is not None:
+            raise BadRequest("Give one of --attachment, --path and --table, and --to FILE, DIR or -.")
+        ((kind, what),) = asked
+        return take_part(
+            options,
+            which_one,
+            repository=repository,
+            snapshot=snapshot,
+            kind="attachment" if kind == "attachment" else "path" if kind == "path" else "table",
+            what=what,
+            to=to,
+        )
     if archive is not None or odoo is not None:
         from mooring.cli.archives import archive_source, bring_archive
 
