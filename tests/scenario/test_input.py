@@ -62,8 +62,6 @@ def words(error: MooringError, kind: type[MooringError]) -> str:
 
 
 UNSUPPORTED: Mapping[str, Data] = {
-    "spec.backup.heartbeatUrl": instance(backup={"repository": "offsite", "heartbeatUrl": "https://example.com/1"}),
-    "spec.backup.verify": instance(backup={"repository": "offsite", "verify": {"schedule": "0 5 * * 6"}}),
     "spec.git": {
         **instance(),
         "spec": {"git": {"repository": "https://git.example.com/shop.git", "ref": "main"}},
@@ -73,12 +71,9 @@ UNSUPPORTED: Mapping[str, Data] = {
     "spec.readOnlySqlAccess": instance(readOnlySqlAccess={"enabled": True}),
     "names no port": instance(stagingOf={"name": "blog"}, neutralize={"allowEgress": ["api.example.com"]}),
     "spec.networkPolicy": instance(networkPolicy={"enabled": False}),
-    "spec.autoUpgrade.modules": instance(autoUpgrade={"modules": "changed"}),
-    "mode": manifest("OdooRestoreJob", "one", instanceRef={"name": "shop"}, source={"snapshot": "latest"}, mode="copy"),
     "filestoreMethod": manifest(
         "OdooStagingRefreshJob", "one", instanceRef={"name": "shop"}, filestoreMethod="snapshot"
     ),
-    "Verify": manifest("OdooOperation", "one", instanceRef={"name": "shop"}, type="Verify"),
     "cloudNativePG": manifest("DatabaseServer", "pg", cloudNativePG={"cluster": "main"}),
 }
 
