@@ -79,7 +79,7 @@ def test_older_server_is_refused(
     done(world.backup())
     there = moved(world, servers[target])
     before = servers[target].databases()
-    fault = refused(there.restore(), "MOOR-481")
+    fault = refused(there.restore(), "MOOR-532")
     assert "older" in fault["brief"]
     assert servers[target].databases() == before
 
