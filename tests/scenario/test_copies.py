@@ -154,6 +154,9 @@ async def test_own_snapshot_asked_for_as_anothers_is_refused_until_the_mode_is_s
 async def test_anothers_data_is_moved_by_a_persons_word_alone(pair: World) -> None:
     with pytest.raises(ManifestError, match="stop that instance first"):
         await restore(pair, mode="move")
+    early = await restore(pair, mode="move", sourceStopped=True)
+    assert await pair.rest(COPY) is None
+    assert await ended(pair, early) == ("Failed", "SourceRuns")
     await pair.ask("Stop")
     assert await pair.rest() is None
     pair.machine.moved = True

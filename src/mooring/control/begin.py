@@ -9,6 +9,7 @@ from datetime import timedelta
 from mooring.control import operations as ops
 from mooring.control.archives import find_archive
 from mooring.control.events import Event
+from mooring.control.moves import refuse_running_source
 from mooring.control.repositories import find_repository
 from mooring.control.schedules import first_seen, look_at_schedules, next_expiry, note_begun
 from mooring.control.scratch import find_scratch
@@ -151,6 +152,7 @@ async def _accept(services: Services, work: Work, operation: ops.Operation, seen
             if scratch is None:
                 return  # the image is still being asked; the next pass goes on
             accepted = replace(accepted, scratch=scratch)
+        await refuse_running_source(services, work, operation)
         ops.check_acceptable(accepted)
     except MooringError as error:
         # Latched as any failure: what is refused now is refused in the next pass too, which would go on without end.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a snapshot does not become another instance's data, and who is never neutralized: MOOR-531 to MOOR-534."""
+"""Why a snapshot does not become another instance's data, and who is never neutralized: MOOR-531 to MOOR-535."""
 
 from __future__ import annotations
 
 from mooring.domain.work.backup_errors import SnapshotUnfit
-from mooring.errors import Retry, UsageError
+from mooring.errors import ConflictError, Retry, UsageError
 
 
 class SeriesUnfit(SnapshotUnfit):
@@ -38,3 +38,14 @@ class ProductionData(UsageError):
     reason = "ProductionData"
     retry = Retry.NEVER
     default_resolution = "Name a Staging instance, or restore a copy into another instance: copies are neutral."
+
+
+class SourceRuns(ConflictError):
+    """The instance whose data is to be moved runs here: both would send the same mail and charge the same cards."""
+
+    code = "MOOR-535"
+    reason = "SourceRuns"
+    retry = Retry.NEVER
+    default_resolution = (
+        "Stop it with `mooring stop`, for good, then ask again; or leave --mode out for a neutral copy."
+    )
