@@ -12,6 +12,7 @@ import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from mooring.domain.work.backup_errors import SnapshotNewer
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSafetyCopy
 from mooring.domain.work.database import DatabaseFinishInit, DatabaseInspect, DatabaseProvision, DatabaseVerify
@@ -55,7 +56,7 @@ from mooring.domain.work.results import (
     ProvisionResult,
     ReturnResult,
 )
-from mooring.domain.work.verification import check_data, decide_faults
+from mooring.domain.work.verification import check_data, decide_faults, decide_older
 from mooring.engine.modules import merge_checksums
 
 
@@ -216,6 +217,8 @@ class Postgres:
         faults = decide_faults(facts, expect={"base", *task.expect}, series=task.series)
         if faults:
             raise VerificationFailed(f"{task.database}: {faults[0]}", details="\n".join(faults))
+        if older := decide_older(facts, task.not_below):
+            raise SnapshotNewer(older[0])
         return facts
 
     def finish_init(self, task: DatabaseFinishInit) -> FinishResult:

@@ -145,8 +145,21 @@ def restore_database(server: Postgres, repository: Repository, task: DatabaseRes
         server.databases[name] = made
     modules = tuple(ModuleVersion(key, "1.0") for key in sorted(snapshot.database.modules))
     rows = len(snapshot.database.rows)
+    made_by = snapshot.database.code
     return DatabaseRestoreResult(
-        name, kept, snapshot.id, snapshot.instance, snapshot.database.series, modules, 1, rows, (), "C.UTF-8", 1, 1
+        name,
+        kept,
+        snapshot.id,
+        snapshot.instance,
+        snapshot.database.series,
+        modules,
+        1,
+        rows,
+        (),
+        "C.UTF-8",
+        1,
+        1,
+        select="named" if task.release in (None, made_by) else "changed",
     )
 
 

@@ -14,7 +14,7 @@ from mooring.control.reconcile import reconcile
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.work.backup_errors import DumpFailed, RestoreFailed
-from mooring.domain.work.errors import ServerUnreachable
+from mooring.domain.work.errors import ProbeFailed, ServerUnreachable
 from mooring.errors import MooringError
 from tests.scenario.data import Database
 from tests.scenario.machine import digest, kind_of
@@ -438,6 +438,38 @@ async def test_second_restore_replaces_the_first_and_nothing_is_gone(kept: World
     assert await marks(kept) == ["before", "after"]
     await kept.check_rest()
     await kept.check_nothing_gone()
+
+
+@pytest.mark.parametrize("fault", ["", "update", "probe"], ids=["it goes well", "update fails", "probe fails"])
+async def test_snapshot_of_another_release_is_updated_beside_before_it_is_tried(kept: World, fault: str) -> None:
+    await kept.apply(instance(image="odoo:14.0-next", backup={"repository": "nas"}))
+    assert await kept.rest() is None
+    runs, before = len(kept.machine.odoo_runs), await kept.picture()
+    if fault:
+        kept.machine.fail_next.append((fault, ProbeFailed("no")))
+    asked = await restore(kept)
+    assert await kept.rest() is None
+    updates = [one for one in kept.machine.odoo_runs[runs:] if any(word.startswith("--update=") for word in one)]
+    assert len(updates) == (0 if fault == "update" else 1)
+    picture = await kept.picture()
+    if fault:
+        assert await ended(kept, asked) == ("Failed", "ProbeFailed")
+        assert picture == before
+    else:
+        assert await ended(kept, asked) == ("Succeeded", "")
+        assert (picture.runs, picture.code) == (digest("odoo:14.0-next"), digest("odoo:14.0-next"))
+        assert await marks(kept) == ["before", "after"]  # of the backup that the upgrade took
+    await kept.check_rest()
+    await kept.check_nothing_gone()
+
+
+async def test_snapshot_of_the_release_that_runs_is_not_updated(kept: World) -> None:
+    runs = len(kept.machine.odoo_runs)
+    await restore(kept)
+    assert await kept.rest() is None
+    assert not [one for one in kept.machine.odoo_runs[runs:] if any(word.startswith("--update=") for word in one)]
+    (restored,) = [one for one in await kept.operations() if one.type is OperationType.RESTORE]
+    assert "update-modules" not in [one.step for one in restored.log]
 
 
 async def test_upgrade_after_a_restore_is_carried_out_with_cron_held(kept: World) -> None:

@@ -184,6 +184,11 @@ def _import_fails(kind: str, *faults: MooringError) -> Act:
     return act
 
 
+async def _backed_up_and_upgraded(world: World) -> None:
+    await _backed_up(world)
+    await _upgraded(world)
+
+
 async def _backup(world: World) -> None:
     await world.apply(repository())
     await world.ask("Backup", repository="nas")
@@ -278,6 +283,7 @@ STORIES: dict[str, Story] = {
     "import that moves here": Story(_import_moves, loses=True),
     "import, dump is refused": Story(_import_fails("database-load", DumpRefused("no"))),
     "import, files fail": Story(_import_fails("filestore-load", *[ServerUnreachable("nobody answers")] * 2)),
+    "restore of another release's snapshot": Story(_restore, _backed_up_and_upgraded, loses=True),
     "second restore": Story(_restore, _restored, loses=True),
     "rollback of a restore, swap of the files fails": Story(_rollback_fails("filestore-swap"), _restored, loses=True),
     "rollback, files fail": Story(_rollback_fails("filestore-return"), _upgraded),

@@ -16,10 +16,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from mooring.domain.repository.manifest import SnapshotManifest, StreamRef
+from mooring.domain.repository.manifest import ModuleVersion, SnapshotManifest, SnapshotRelease, StreamRef
 from mooring.domain.work.codec import Shape
 from mooring.domain.work.common import Fence
 from mooring.domain.work.copies import DatabaseDrop
+from mooring.domain.work.database import DatabaseVerify
 from mooring.engine.backup import dump as dump_module
 from mooring.engine.backup import take
 from mooring.engine.backup.take import Taker
@@ -188,6 +189,20 @@ def test_statistics_stop_where_their_time_is_over(server: Server, world: World, 
     assert found.left > 0
     assert found.tables == 0
     assert sessions(server) == []
+
+
+def test_restore_says_whether_the_snapshot_is_of_the_release_that_runs(server: Server, world: World) -> None:
+    release = SnapshotRelease("14.0", image="odoo:14.0", digest="sha256:1")
+    done(world.backup(release=release))
+    assert done(world.restore(release="sha256:1"))["select"] == "named"
+    assert done(world.restore(fence=Fence("op-r", 2), release="sha256:2"))["select"] == "changed"
+    versions = tuple(ModuleVersion(one.name, one.version) for one in world.manifest().modules)
+    verify = DatabaseVerify(world.owner(), world.building, not_below=versions)
+    done(verify)
+    server.query("UPDATE ir_module_module SET latest_version = '14.0.0.9' WHERE name = 'web'", database=world.building)
+    said = refused(verify, "MOOR-644")
+    assert "web" in said["brief"]
+    assert "spec.image" in said["resolution"]
 
 
 def test_restore_again_keeps_what_is_whole_and_drops_what_is_not(server: Server, world: World) -> None:

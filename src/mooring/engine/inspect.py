@@ -6,10 +6,11 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from mooring.domain.work.backup_errors import SnapshotNewer
 from mooring.domain.work.database import DatabaseInspect, DatabaseVerify
 from mooring.domain.work.errors import DatabaseMissing, VerificationFailed
 from mooring.domain.work.results import DatabaseFacts, ModuleFact
-from mooring.domain.work.verification import check_data, decide_faults
+from mooring.domain.work.verification import check_data, decide_faults, decide_older
 from mooring.drivers.postgres import Session
 from mooring.engine.marks import observe_one
 from mooring.engine.prepare import is_empty
@@ -45,6 +46,7 @@ def verify_database(document: DatabaseVerify, report: Reporter) -> DatabaseFacts
 
     Raises:
         VerificationFailed: with every fault.
+        SnapshotNewer: a module is at an older version than it has to be.
     """
     inspect = DatabaseInspect(document.connection, document.database)
     facts = _observe(inspect, report)
@@ -52,6 +54,9 @@ def verify_database(document: DatabaseVerify, report: Reporter) -> DatabaseFacts
     if faults:
         more = f" And {len(faults) - 1} more." if len(faults) > 1 else ""
         raise VerificationFailed(f"{document.database}: {faults[0]}{more}", details="\n".join(faults))
+    older = decide_older(facts, document.not_below)
+    if older:
+        raise SnapshotNewer(f"The snapshot is of a newer release. {older[0]}", details="\n".join(older[:20]))
     kept = {name: fact for name, fact in facts.modules.items() if fact.state not in _UNTOUCHED}
     return dataclasses.replace(facts, modules=kept)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from mooring.domain.model.secret import SecretValue
+from mooring.domain.repository.manifest import ModuleVersion
 from mooring.domain.work import errors
 from mooring.domain.work.common import Connection
 from mooring.domain.work.results import DatabaseFacts, ModuleFact
-from mooring.domain.work.verification import decide_faults
+from mooring.domain.work.verification import decide_faults, decide_older
 from mooring.drivers.postgres_faults import connect_fault, statement_fault
 from mooring.engine.finish import fits, hash_password
 from mooring.engine.secret_files import load_secret
@@ -131,3 +132,21 @@ def test_connection_refusal_is_typed(text: str, kind: type[MooringError]) -> Non
 )
 def test_statement_refusal_is_typed(state: str | None, alive: bool, kind: type[MooringError]) -> None:
     assert type(statement_fault(state, "words", alive=alive, doing="try")) is kind
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "older"),
+    [
+        pytest.param("14.0.1.2.0", "14.0.1.2.0", False, id="same"),
+        pytest.param("14.0.1.2.0", "14.0.1.10.0", False, id="newer by numbers, not by letters"),
+        pytest.param("14.0.1.10.0", "14.0.1.9.9", True, id="older"),
+        pytest.param("14.0.1.0.0", "14.0.1.0", True, id="shorter"),
+        pytest.param("", "14.0.1.0", False, id="nothing said before"),
+        pytest.param("14.0.x", "14.0.y", False, id="no numbers"),
+    ],
+)
+def test_module_below_what_a_snapshot_had_is_named(before: str, now: str, *, older: bool) -> None:
+    facts = DatabaseFacts(exists=True, modules={"sale": ModuleFact("installed", now)})
+    found = decide_older(facts, (ModuleVersion("sale", before), ModuleVersion("gone", "14.0.1.0")))
+    assert bool(found) is older
+    assert all("sale" in one and before in one for one in found)

@@ -19,8 +19,8 @@ from mooring.domain.instance.verified import verified
 from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
-from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.drill import recovery_seconds
+from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.expire import FORGET
 from mooring.domain.operations.init import SERVE
 from mooring.domain.operations.journal import StepRecord

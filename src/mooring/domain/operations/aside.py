@@ -24,7 +24,7 @@ from mooring.domain.instance.tasks import (
 from mooring.domain.model.identity import Ref
 from mooring.domain.odoo.argv import CONFIG_PATH
 from mooring.domain.operations.exchange import READY_DEADLINE, ROLES, Half, Swaps, back_fence
-from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Ready, RunTask, Step
+from mooring.domain.operations.plan import Gone, Hold, Note, OperationType, Plan, Ready, RunTask, Step, Take
 from mooring.domain.work.common import Connection, Fence
 from mooring.domain.work.copies import DatabaseDrop
 from mooring.domain.work.database import DatabaseVerify
@@ -121,8 +121,12 @@ class Aside:
             attempts=2,
         )
 
-    def trial(self) -> tuple[Step, ...]:
-        """What was built is looked at in SQL, and serves a page, before anything is replaced."""
+    def trial(self, *, takes: tuple[Take, ...] = ()) -> tuple[Step, ...]:
+        """What was built is looked at in SQL, and serves a page, before anything is replaced.
+
+        Args:
+            takes: what earlier steps say of how it has to be.
+        """
         facts = self.subject.release.facts
         verify = DatabaseVerify(
             connection=owner_connection(self.subject),
@@ -136,7 +140,7 @@ class Aside:
             Step(
                 "verify",
                 "What was built is whole, and of this Odoo.",
-                owner_task(self.subject, self.stem("verify"), verify),
+                replace(owner_task(self.subject, self.stem("verify"), verify), takes=takes),
             ),
             Step(
                 "probe",
@@ -174,20 +178,28 @@ class Aside:
             filestore.step(self.hold),
         )
 
-    def plan(self, kind: OperationType, built: tuple[Step, ...], *, replicas: tuple[tuple[str, int], ...]) -> Plan:
+    def plan(
+        self,
+        kind: OperationType,
+        built: tuple[Step, ...],
+        *,
+        replicas: tuple[tuple[str, int], ...],
+        takes: tuple[Take, ...] = (),
+    ) -> Plan:
         """The whole plan.
 
         Args:
             kind: the operation's type.
             built: the steps that build, and make of what was built what may be tried.
             replicas: what has to be ready at the end: ((role, count), …).
+            takes: as for `trial`.
         """
         web = tuple((role, count) for role, count in replicas if role == "web")  # cron may be held from here on
         return Plan(
             kind,
             steps=(
                 *built,
-                *self.trial(),
+                *self.trial(takes=takes),
                 *self.exchange(),
                 Step(LET_IN, f"The data is that of {self.source}.", Note(), self.hold),
                 Step("start", "Users are let in.", Ready(web), deadline=READY_DEADLINE),

@@ -23,7 +23,7 @@ from mooring.domain.operations.plan import OperationType, Plan, RunTask, Step
 from mooring.domain.work.live_copy_errors import SourceNewer, SourceOutOfReach
 from mooring.domain.work.neutralize import DatabaseNeutralize
 
-__all__ = ["BUILD", "BUILD_FILES", "LET_IN", "UPDATE", "code_of", "plan_refresh"]
+__all__ = ["BUILD", "BUILD_FILES", "LET_IN", "UPDATE", "code_of", "once_more", "plan_refresh"]
 
 UPDATE = "update-copy"
 AGAIN = "-again"
@@ -122,12 +122,12 @@ def _update(operation: Ref, built: Subject, source: Subject, neutral: tuple[Step
         f"{source.ref.name} runs {source.release.release.source}; Odoo updates the copy with {release.release.source}.",
         odoo_task(built, task_stem(operation, UPDATE), argv, deadline=UPDATE_DEADLINE),
     )
-    again = [_again(operation, step) for step in neutral if step.name != READ_RELEASE]
+    again = [once_more(operation, step) for step in neutral if step.name != READ_RELEASE]
     return [update, *again]
 
 
-def _again(operation: Ref, step: Step) -> Step:
-    """The same step once more in one operation, as a task of its own."""
+def once_more(operation: Ref, step: Step) -> Step:
+    """The same step once more in one operation, as a task of its own: what neutralizes, after an update."""
     name = f"{step.name}{AGAIN}"
     if not isinstance(step.action, RunTask):
         raise TypeError(f"{step.name} is no task")

@@ -14,17 +14,22 @@ from typing import Any
 
 from mooring.api.enums import RestoreMode
 from mooring.domain.instance.data_tasks import data_task
+from mooring.domain.instance.module_tasks import HASH, TOUCHED, find_changed, store_step
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.subject import DATA_DIR, Subject
-from mooring.domain.instance.tasks import OWNER_PASSWORD_FILE, admin_task, owner_connection
+from mooring.domain.instance.tasks import OWNER_PASSWORD_FILE, admin_task, odoo_task, owner_connection
 from mooring.domain.model.identity import Ref
+from mooring.domain.odoo.argv import argv_update
 from mooring.domain.operations.aside import BUILD, BUILD_DEADLINE, BUILD_FILES, LET_IN, Aside
 from mooring.domain.operations.backup import SCRATCH
 from mooring.domain.operations.exchange import Half, Swaps, back_fence, plan_way_back
-from mooring.domain.operations.neutral import neutral_steps
-from mooring.domain.operations.plan import OperationType, Plan, Take
+from mooring.domain.operations.neutral import READ_RELEASE, neutral_steps
+from mooring.domain.operations.plan import NO_HOLD, OperationType, Option, Plan, RunTask, Step, Take, When
+from mooring.domain.operations.refresh import UPDATE_DEADLINE, once_more
 from mooring.domain.work.common import Fence
 from mooring.domain.work.restore import DatabaseRestore, FilestoreRestore, SnapshotChoice
+
+UPDATE = "update-modules"
 
 __all__ = ["BUILD", "LET_IN", "decide_mode", "plan_restore", "plan_return"]
 
@@ -89,6 +94,7 @@ def plan_restore(
         free_bytes=free_bytes,
         series=subject.release.facts.series,
         refuse_own=snapshot_of is not None and not mode_said,
+        release=subject.release.release.digest,
     )
     building = admin_task(subject, aside.stem(BUILD), build, owner_password=True)
     files = FilestoreRestore(
@@ -101,7 +107,8 @@ def plan_restore(
         connection=owner_connection(subject),
     )
     filing = data_task(subject, aside.stem(BUILD_FILES), files, repository, deadline=BUILD_DEADLINE)
-    return aside.plan(
+    update = _update(operation, aside, neutral)
+    plan = aside.plan(
         OperationType.RESTORE,
         (
             aside.build_database(
@@ -120,9 +127,36 @@ def plan_restore(
                     ),
                 ),
             ),
+            *update,
         ),
         replicas=replicas,
+        takes=(Take(("notBelow",), BUILD, "modules"),),
     )
+    stored = replace(store_step(operation, subject, aside.fence), when=When(HASH, TOUCHED))
+    return replace(plan, cleanup=(*plan.cleanup, stored))
+
+
+def _update(operation: Ref, aside: Aside, neutral: tuple[Step, ...]) -> tuple[Step, ...]:
+    """A snapshot of another release of the series is brought to the one that will run, beside, before it is tried.
+
+    Only modules whose files differ from what they were are updated; where the release is the same, nothing is.
+    """
+    built, release = aside.built, aside.subject.release
+    read, look = find_changed(operation, aside.subject, release=release, hold=NO_HOLD, database=built.database)
+    if not isinstance(look.action, RunTask):
+        raise TypeError(f"{look.name} is no task")
+    look = replace(look, action=replace(look.action, takes=(*look.action.takes, Take(("select",), BUILD, "select"))))
+    argv = argv_update(release.odoo, database=built.database, modules=None, install=(), program=release.facts.program)
+    odoo = odoo_task(built, aside.stem(UPDATE), argv, deadline=UPDATE_DEADLINE)
+    when = When(HASH, TOUCHED)
+    update = Step(
+        UPDATE,
+        "The snapshot is of another release: Odoo updates what differs, beside the present data.",
+        replace(odoo, options=(Option("--update", HASH, "update"),)),
+        when=when,
+    )
+    again = [replace(once_more(operation, step), when=when) for step in neutral if step.name != READ_RELEASE]
+    return (read, look, update, *again)
 
 
 def plan_return(

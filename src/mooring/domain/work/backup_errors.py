@@ -59,6 +59,17 @@ class ArchiveFailed(FailedError):
     default_resolution = "Follow the message: space and rights where the archive goes; then back up again."
 
 
+class SnapshotNewer(FailedError):
+    """The snapshot is of a newer release than the one that runs: `-u` cannot take a module back."""
+
+    code = "MOOR-644"
+    reason = "SnapshotNewer"
+    retry = Retry.NEVER
+    default_resolution = (
+        "Set spec.image of the instance to the release that the snapshot is of, apply, then restore again."
+    )
+
+
 class SnapshotUnfit(FailedError):
     """The snapshot cannot be restored here."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from mooring.domain.repository.manifest import ModuleVersion
 from mooring.domain.work.codec import Document
 from mooring.domain.work.common import Connection, Fence, check_database_name
 
@@ -130,6 +131,7 @@ class DatabaseVerify(Document):
     Attributes:
         expect: modules that have to be installed; `base` always has to.
         series: the series that `base` has to be of; None is any.
+        not_below: versions that the modules had in a snapshot: an older one means that its release was newer.
     """
 
     TASK: ClassVar[str] = "database-verify"
@@ -138,6 +140,7 @@ class DatabaseVerify(Document):
     database: str
     expect: tuple[str, ...] = ()
     series: str | None = None
+    not_below: tuple[ModuleVersion, ...] = ()
 
 
 @dataclass(frozen=True)

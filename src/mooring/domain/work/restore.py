@@ -44,6 +44,7 @@ class DatabaseRestore(Document):
         free_bytes: free space where the server keeps its data; None where nobody knows.
         series: of the Odoo that will run on it; a snapshot of another one is refused. None asks for none.
         refuse_own: a snapshot of this very instance is refused: nobody said whether it goes on as the real data.
+        release: digest of the release that will run on it; None where nobody knows.
     """
 
     TASK: ClassVar[str] = "database-restore"
@@ -61,6 +62,7 @@ class DatabaseRestore(Document):
     free_bytes: int | None = None
     series: str | None = None
     refuse_own: bool = False
+    release: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that cannot work.
@@ -183,6 +185,8 @@ class DatabaseRestoreResult(Shape):
         rows: of all tables, compared with the snapshot's.
         extensions: those in it.
         locale: what it was made with, `COLLATE` or `COLLATE/CTYPE`.
+        select: `named` where the snapshot is of the release that will run on it; `changed` where it is of another one, whose
+            modules have to be compared.
         analyzed: tables that got the planner's statistics; the other `unanalyzed` ones are left to autovacuum.
     """
 
@@ -201,6 +205,7 @@ class DatabaseRestoreResult(Shape):
     analyzed: int = 0
     unanalyzed: int = 0
     analyze_ms: int = 0
+    select: Literal["changed", "named"] = "named"
 
 
 @dataclass(frozen=True)

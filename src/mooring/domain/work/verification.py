@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mooring.domain.repository.manifest import ModuleVersion
 from mooring.domain.work.errors import DatabaseMissing, NotInitialized
 from mooring.domain.work.results import DatabaseFacts
 
@@ -29,6 +30,20 @@ def check_data(facts: DatabaseFacts, database: str) -> None:
         raise NotInitialized(
             f"The instance's data was retained, and the database {database} here holds no Odoo.", resolution=_RETURNING
         )
+
+
+def decide_older(facts: DatabaseFacts, not_below: Iterable[ModuleVersion]) -> tuple[str, ...]:
+    """Modules that are at an older version than before, one sentence each: Odoo's `-u` goes one way only."""
+    return tuple(
+        f"Module {one.name} was at {one.version}, and this release has {facts.modules[one.name].version}."
+        for one in not_below
+        if one.name in facts.modules and _numbers(facts.modules[one.name].version) < _numbers(one.version)
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """What can be compared of a version such as `14.0.1.2.0`; what is no number counts as 0."""
+    return tuple(int(part) if part.isdecimal() else 0 for part in version.split(".")) if version else ()
 
 
 def decide_faults(facts: DatabaseFacts, *, expect: Iterable[str], series: str | None) -> tuple[str, ...]:

@@ -66,7 +66,9 @@ def ensure_restored(document: DatabaseRestore, report: Reporter) -> DatabaseRest
             write_mark(session, name, dataclasses.replace(mark, at=now()))
         owner = owner_connection(document)
         analyzed = ensure_analyzed(owner, name, task=document.TASK, jobs=document.jobs, report=report)
-        return _result(session, manifest, database, name, begun, analyzed, kept=kept)
+        made = _result(session, manifest, database, name, begun, analyzed, kept=kept)
+        same = document.release in (None, manifest.release.digest)
+        return dataclasses.replace(made, select="named" if same else "changed")
 
 
 def _check_fits(document: DatabaseRestore, session: Session, manifest: SnapshotManifest) -> SnapshotDatabase:
