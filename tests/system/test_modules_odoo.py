@@ -18,6 +18,7 @@ from mooring.domain.work.common import Fence
 from mooring.domain.work.database import DatabaseProvision
 from mooring.domain.work.modules import ModulesHash, ModulesRead, ModulesStore, checksums_lock_key
 from mooring.domain.work.modules_script import render_modules_argv
+from mooring.domain.work.written import WrittenCount
 from tests.support.engine_server import Server, done, postgres, refused
 
 pytestmark = pytest.mark.real
@@ -243,3 +244,15 @@ def test_requirement_that_the_image_lacks_is_named_before_anything_stops(server:
 def test_folder_that_odoo_refuses_is_an_error_with_its_reason(server: Server) -> None:
     fault = ask("odoo:14.0", server.folder, "/nowhere", modules=["base"])
     assert fault["code"] == "MOOR-591"
+
+
+def test_rows_written_since_a_time_are_counted_by_table(server: Server) -> None:
+    connection = server.connection(NAME, PASSWORD)
+    server.query("UPDATE res_partner SET write_date = '2030-01-01 12:00:00' WHERE id IN (1, 2)", database=NAME)
+    since = {
+        text: done(WrittenCount(connection, NAME, text))["tables"]
+        for text in ("2030-01-01T12:00:00Z", "2031-01-01T00:00:00Z")
+    }
+    assert list(since.values()) == [[{"table": "res_partner", "rows": 2, "more": False}], []]
+    # The same moment, written elsewhere on earth.
+    assert done(WrittenCount(connection, NAME, "2030-01-01T13:00:01+01:00"))["tables"] == []

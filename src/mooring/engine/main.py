@@ -24,6 +24,7 @@ TASKS: dict[str, tuple[str, str, str, str]] = {
     "database-provision": ("database", "DatabaseProvision", "provision", "ensure_database"),
     "database-inspect": ("database", "DatabaseInspect", "inspect", "observe_database"),
     "database-verify": ("database", "DatabaseVerify", "inspect", "verify_database"),
+    "written-count": ("written", "WrittenCount", "written", "count_written"),
     "modules-read": ("modules", "ModulesRead", "modules", "read_modules"),
     "modules-store": ("modules", "ModulesStore", "modules", "ensure_stored"),
     "database-finish-init": ("database", "DatabaseFinishInit", "finish", "ensure_finished"),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mooring.domain.instance.ledger import Ledger, Previous, dump_ledger
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.release import ReleaseFacts, ResolvedRelease
@@ -458,6 +459,16 @@ def test_upgrade_with_an_image_changes_the_record_and_keeps_the_rest(program: Pr
     assert doc is not None
     assert doc.spec["image"] == "odoo:14.0-next"
     assert program("upgrade", "shop", "--image", "x", "--modules", "sale").code == 2
+
+
+def test_rollback_of_a_release_alone_says_that_the_data_stays(program: Program) -> None:
+    previous = Previous("sha256:before", "op-1", data=False)
+    program.put(*running(ledger=dump_ledger(Ledger(initialized=True, runs="sha256:1", previous=previous))))
+
+    result = program("rollback", "shop")
+
+    assert "No module was updated: the data stays as it is now." in result.err
+    assert result.code != 0  # nobody confirmed
 
 
 def test_rollback_without_an_earlier_release_is_refused(program: Program) -> None:
