@@ -179,13 +179,11 @@ def _address(archive: str) -> str:
     if "://" in archive:
         return archive
     path = _there(archive, folder=False)
-    return f"file://{path}"
+    return f"file://{quote(str(path), safe='/')}"
 
 
 def _there(given: str, *, folder: bool) -> Path:
     path = Path(given).absolute()
     if not path.exists() or (folder and not path.is_dir()):
         raise BadRequest(f"{given} is not there." if not path.exists() else f"{given} is no folder.")
-    if quote(str(path), safe="/") != str(path) and not str(path).isprintable():
-        raise BadRequest(f"{given!r} has a name that cannot be written down.", resolution="Rename it.")
     return path

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import TypeAdapter
 
@@ -54,7 +54,7 @@ class ArchiveAccess:
 
     @property
     def _path(self) -> str | None:
-        return self.url.removeprefix(_FILE_URL) if self.url.startswith(_FILE_URL) else None
+        return unquote(self.url.removeprefix(_FILE_URL)) if self.url.startswith(_FILE_URL) else None
 
     @property
     def source(self) -> ArchiveSource:
@@ -82,9 +82,9 @@ class ArchiveAccess:
         Args:
             name: of the archive, where the url ends in a folder.
         """
-        whole = f"{self.url}{name}" if self.url.endswith("/") else self.url
         if self._path is not None:
-            return f"{FOLDER}/{PurePosixPath(whole).name}", None
+            return f"{FOLDER}/{name if self._path.endswith('/') else PurePosixPath(self._path).name}", None
+        whole = f"{self.url}{name}" if self.url.endswith("/") else self.url
         folder, _, key = whole.rpartition("/")
         return None, ArchiveStore(folder, key, self.endpoint, CREDENTIALS_DIR if self.credentials else None)
 
