@@ -22,6 +22,8 @@ REPOSITORY = "vault"
 RECORDS = 18
 # The same of a drill.
 DRILL_RECORDS = 22
+# The same of a drill.
+DRILL_RECORDS = 22
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,25 @@ def test_backup_and_restore(copy: Instance, vault: str) -> None:
     instance.odoo.check(first)
     instance.odoo.check(second)
     assert instance.status["lastBackup"]["snapshot"] == again["snapshot"]
+
+
+def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
+    """A drill restores the newest backup on a server of its own, is cut, goes on and leaves nothing; users go on."""
+    instance = copy.apply(backup={"repository": vault})
+    first = instance.odoo.plant("in the snapshot of the drill")
+    back_up(instance)
+    web = instance.processes("web")
+    instance.request("Verify", readData=100, restore=True)
+    instance.killed("Verify", chance.randint(1, 2 * DRILL_RECORDS))
+    instance.drive()
+    assert instance.operations("Verify")[-1][1] == "Succeeded", instance.failure("Verify")
+    last = instance.status["lastVerify"]
+    assert (last["result"], last["scope"]) == ("Sound", "Restore")
+    assert last["recoverySeconds"] > 0
+    assert instance.processes("web") == web
+    instance.odoo.check(first)
+    left = instance.world.run(lambda services: services.target.inventory())
+    assert [one for one in left if one.ref.kind.startswith("Drill")] == []
 
 
 def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
