@@ -65,11 +65,11 @@ def test_together_whose_pack_was_copied_elsewhere_reads_the_copy() -> None:
     repository = memory_repository(store=store)
     contents = some_contents()[:50]
     refs = write(repository, contents)
-    (old,) = [info.key for info in store.list_below(names.packs(SCOPE))]
+    old = [info.key for below in (names.indexes(SCOPE), names.packs(SCOPE)) for info in store.list_below(below)]
     with repository.reader(SCOPE) as reader:
         groups, _ = plan_together(reader, refs)
         copy_all(repository)
-        store.delete([old])
+        store.delete(old)
         found = {position: content for group in groups for position, content in read_together(reader, group, refs)}
     assert found == {at: content for at, content in enumerate(contents) if not refs[at].depth}
 

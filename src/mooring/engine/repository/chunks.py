@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts content into blobs as it comes: by content (FastCDC 2020) or every 4 MiB. Memory does not grow with the content.
+"""Cuts content into blobs as it comes: by content (FastCDC 2020) or every 2 MiB. Memory does not grow with the content.
 
 Where a cut falls depends only on the bytes since the last one, so that the size of the pieces that come in changes nothing.
 Called by `session`.
@@ -14,7 +14,7 @@ from pyfastcdc import FastCDC
 from mooring.engine.repository.config import Config
 from mooring.engine.repository.ports import Cut, Piece
 
-FIXED = 4 * 1024 * 1024
+FIXED = 2 * 1024 * 1024
 _BUFFER = 1024 * 1024
 LIST_MIN, LIST_AVERAGE, LIST_MAX = 128, 512, 2048
 
@@ -32,7 +32,7 @@ class Cutter:
 
 
 class FixedCutter(Cutter):
-    """Cuts every 4 MiB. A file that comes as one piece of bytes is not copied."""
+    """Cuts every 2 MiB. A file that comes as one piece of bytes is not copied."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -56,8 +56,10 @@ class FixedCutter(Cutter):
                 yield bytes(view[:room])
             else:
                 self._buffer += view[:room]
-                yield bytes(self._buffer)
+                content = bytes(self._buffer)
+                # Before it is given: who takes it may wait for long, in each of several threads.
                 self._buffer = bytearray()
+                yield content
             view = view[room:]
         self._buffer += view
 

@@ -61,8 +61,13 @@ class FinishedPack:
 
 
 def new_buffer() -> mmap.mmap:
-    """Room for one pack, and for one after another; memory is taken as it is filled."""
-    return mmap.mmap(-1, _ROOM)
+    """Room for one pack, and for one after another; memory is taken as it is filled, and given back by `empty_buffer`."""
+    return mmap.mmap(-1, _ROOM, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+def empty_buffer(buffer: mmap.mmap) -> None:
+    """Give the memory back; the room stays."""
+    buffer.madvise(mmap.MADV_DONTNEED)
 
 
 class PackBuilder:
@@ -86,6 +91,11 @@ class PackBuilder:
     def full(self) -> bool:
         """Whether no blob should be added."""
         return self._size >= TARGET or len(self._table) >= MAX_BLOBS * ENTRY.size
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._size
 
     @property
     def empty(self) -> bool:

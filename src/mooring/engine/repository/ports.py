@@ -18,7 +18,7 @@ class Cut(enum.Enum):
     CONTENT = "content"
     """By content (FastCDC): for what may change in the middle, such as tables."""
     FIXED = "fixed"
-    """Every 4 MiB: for what never changes, such as files of the filestore."""
+    """Every 2 MiB: for what never changes, such as files of the filestore."""
 
 
 class StreamWriter(Protocol):
