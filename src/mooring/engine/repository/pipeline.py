@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """New blobs into packs, packs into the store: worker threads compress and seal, one more sends.
 
-Bounded: a few megabytes wait to be compressed, one pack begins to grow while another is sent. The first error stops everything and
-is raised to whoever calls next. Called by `session` only, which has decided already that a blob is new.
+Bounded: a few megabytes wait to be compressed, one pack begins to grow while another is sent. The first error stops
+everything and is raised to whoever calls next. Called by `session` only, which has decided already that a blob is new.
 """
 
 from __future__ import annotations
