@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tar archives as the engine's upload and download calls want them."""
+"""Tar archives as the engine's upload and download calls want them.
+
+They end with the two empty blocks that end every archive, without tarfile's padding behind: Podman's reader closes its pipe
+there, and what is written behind it breaks the upload where the machine is busy ("write |1: broken pipe").
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ def render_archive(entries: Iterable[Entry]) -> bytes:
             else:
                 member.size = len(entry.data)
                 archive.addfile(member, io.BytesIO(entry.data))
-    return buffer.getvalue()
+    return buffer.getvalue()[: archive.offset]
 
 
 def pack_folder(source: Path, name: str, *, uid: int, gid: int) -> IO[bytes]:
@@ -77,6 +81,7 @@ def pack_folder(source: Path, name: str, *, uid: int, gid: int) -> IO[bytes]:
             with path.open("rb") as stream:
                 member.size = path.stat().st_size
                 put(member, 0o755 if path.stat().st_mode & 0o100 else 0o644, stream)
+    packed.truncate(archive.offset)
     packed.seek(0)
     return packed
 

@@ -155,3 +155,12 @@ def test_objects_with_one_of_the_labels_only_are_not_taken() -> None:
     assert labelled([both, one, none], ["name=shop", "kind=x"]) == [both]
     assert labelled([both, one, none], ["kind"]) == [both, one]
     assert labelled([none], []) == [none]
+
+
+def test_archives_end_where_their_readers_stop(tmp_path: Path) -> None:
+    # A header, one block of content, and the two empty blocks that end every archive: Podman's reader closes its pipe after
+    # them, and what came behind would break the upload now and then.
+    assert len(render_archive([Entry("f", b"text", 1, 2, 0o600)])) == 4 * 512
+    (tmp_path / "f").write_text("text")
+    with pack_folder(tmp_path, "mnt", uid=7, gid=8) as packed:
+        assert len(packed.read()) == 5 * 512
