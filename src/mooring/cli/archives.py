@@ -13,11 +13,13 @@ import click
 from mooring.cli.errors import BadRequest, NotConfirmed
 from mooring.cli.options import DEFAULT_TIMEOUT_S, Options
 from mooring.cli.outlet import STANDARD_OUTPUT, check_outlet, open_outlet
+from mooring.cli.output import print_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mooring.cli.context import App
+    from mooring.domain.model.identity import Ref
     from mooring.drivers.documents import Document
 
 # An archive of a large instance takes hours; who wants less says so.
@@ -172,7 +174,37 @@ async def bring_archive(
     spec: dict[str, Any] = {"source": dict(source)}
     if mode is not None:
         spec["mode"] = mode
-    await ask_for(app, doc.ref, "OdooRestoreJob", spec, verb="restore", wait=wait)
+    operation = await ask_for(app, doc.ref, "OdooRestoreJob", spec, verb="restore", wait=wait)
+    if wait and app.options.output == "table":
+        print_text(describe_import(await _results(app, operation)))
+
+
+def describe_import(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """What came, and what a person should know of it.
+
+    Args:
+        results: of the operation's steps, by their names.
+    """
+    from mooring.domain.operations.aside import BUILD_FILES
+    from mooring.domain.operations.imports import LOAD, RECEIVE
+
+    came, loaded, files = results.get(RECEIVE, {}), results.get(LOAD, {}), results.get(BUILD_FILES, {})
+    text = f"{loaded.get('tables', 0)} tables with {loaded.get('rows', 0)} rows and {came.get('files', 0)} attachments came in."
+    if files.get("missing"):
+        text += f" {files['missing']} attachment(s) that the database names are not in the archive."
+    if came.get("altered"):
+        text += f" {came['altered']} are not what their names say; they are kept as they came."
+    if came.get("addons"):
+        text += f" Add-ons in it were not taken in: {', '.join(came['addons'][:20])}."
+    return text
+
+
+async def _results(app: App, operation: Ref) -> Mapping[str, Mapping[str, Any]]:
+    from mooring.control.operations import read_operation
+
+    doc = await app.documents.get(operation)
+    log = read_operation(doc).log if doc is not None else ()
+    return {one.step: one.result for one in log if one.state == "done" and isinstance(one.result, dict)}
 
 
 def _address(archive: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mooring.cli.archives import archive_source
+from mooring.cli.archives import archive_source, describe_import
 from mooring.cli.errors import BadRequest
 from mooring.cli.outlet import check_outlet, open_outlet
 from mooring.cli.parts import _deliver
@@ -104,3 +104,16 @@ def test_files_of_a_snapshot_are_written_below_the_folder_alone(tmp_path: Path, 
         with pytest.raises(BadRequest):
             _deliver("path", "*", result, held, str(folder))
         assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
+
+
+def test_what_an_import_lacked_is_said() -> None:
+    results: dict[str, dict[str, object]] = {
+        "receive-archive": {"files": 3, "altered": 1, "addons": ["my_module"]},
+        "load-database": {"tables": 2, "rows": 7},
+        "build-filestore": {"missing": 4},
+    }
+    text = describe_import(results)
+    assert "2 tables with 7 rows and 3 attachments" in text
+    assert "4 attachment(s)" in text
+    assert "my_module" in text
+    assert "missing" not in describe_import({"load-database": {"tables": 2, "rows": 7}})
