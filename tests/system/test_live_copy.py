@@ -26,7 +26,7 @@ from tests.system.test_backup_kills import content, run, wait_for_no_programs
 from tests.system.test_engine_kills import kill_once, measure
 
 pytestmark = pytest.mark.real
-KILLS = 10
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_copy_killed_at_any_moment_leaves_both_instances_and_is_made_by_the_next
         assert fingerprint(server, staging.name) == own
         assert content(staging.filestore) == own_files
         server.query(f"DROP DATABASE {building}")
-    assert hits >= 5  # the kills do meet the tasks
+    assert hits >= 3  # the kills do meet the tasks
 
 
 def building_of(world: World, operation: str) -> str:
