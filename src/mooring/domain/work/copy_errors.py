@@ -24,7 +24,7 @@ class ServerTooOld(SnapshotUnfit):
 
 
 class ModeNotSaid(SnapshotUnfit):
-    """A snapshot of this very instance was asked for as another's: is it to go on as the real data, or as a copy?"""
+    """A snapshot of this very instance was asked for as another's, and whether it is the real data or a copy was not said."""
 
     code = "MOOR-533"
     reason = "ModeNotSaid"
