@@ -6,6 +6,7 @@ Needs root on Debian or Ubuntu; apt's own configuration (mirrors, proxies, keys)
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -68,7 +69,8 @@ def debian_tree(suite: str, packages: Sequence[str]) -> Iterator[IO[bytes]]:
             env=QUIET | UNSAFE_IO,
         )
         for name in _CLEARED:
-            shutil.rmtree(tree / name, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(tree / name)
         (tree / "etc" / "resolv.conf").write_text("")
         (tree / "etc" / "hostname").unlink(missing_ok=True)
         run_program(["tar", "-C", str(tree), "--numeric-owner", "--one-file-system", "-cf", str(archive), "."])

@@ -7,6 +7,7 @@ The image is two: a base that changes with the lock of dependencies, and Mooring
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -147,7 +148,8 @@ def _stage(folder: Path, python: str, architecture: str, tried: list[str]) -> bo
         of_uv = ["--python-version", python, "--python-platform", f"{architecture}-manylinux_2_28"]
         commands.append([uv, "pip", "install", "--quiet", "--python", sys.executable, *of_uv, *common])
     for command in commands:
-        shutil.rmtree(target, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(target)
         target.mkdir()
         try:
             run_program(command)
@@ -156,7 +158,8 @@ def _stage(folder: Path, python: str, architecture: str, tried: list[str]) -> bo
             tried.append(f"packages by {Path(command[0]).name} on this side: {reason}")
         else:
             return True
-    shutil.rmtree(target, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(target)
     target.mkdir()
     return False
 

@@ -141,6 +141,14 @@ class Program:
         """Its exit code, None while it runs."""
         return self._process.poll()
 
+    def runs(self, wait_s: float) -> bool:
+        """Whether it still runs after these seconds; False as soon as it ended."""
+        try:
+            self._process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
     def wait(self) -> int:
         """Its exit code, when it ended and all that it said was read."""
         code = self._process.wait()

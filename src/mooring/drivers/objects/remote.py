@@ -112,7 +112,7 @@ class RemoteObjects:
         if self._signed is None or not self._signed_only:
             try:
                 content = obstore.get_range(self._reads, key, start=start, length=length).to_bytes()
-            except Exception as error:
+            except Exception as error:  # the store's library names its errors by text alone; what is not meant goes on
                 if self._signed is None or NOT_PARTIAL not in str(error):
                     raise
                 self._signed_only = True
@@ -165,7 +165,7 @@ class RemoteObjects:
             self._requests.add(puts=1, bytes_out=len(content))
             try:
                 return obstore.put(self._writes, key, content, mode=mode, use_multipart=False)["e_tag"]
-            except Exception as error:
+            except Exception as error:  # whatever it is goes on: only what the first try wrote is told apart
                 fault = translate(error, place=self._place, key=key, action="write")
                 # A repeated request meets what its first try wrote before the answer was lost.
                 if isinstance(fault, ObjectExists) and number and self.get(key) == content:
@@ -207,7 +207,7 @@ class RemoteObjects:
                 stream = iter(obstore.list(self._reads, prefix.rstrip("/") or None, offset=last, chunk_size=_PAGE))
             try:
                 batch = next(stream, None)
-            except Exception:
+            except Exception:  # whatever it is goes on: a broken stream is not read again
                 stream = None
                 raise
             self._requests.add(lists=1 if batch or last == start_after else 0)

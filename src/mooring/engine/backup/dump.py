@@ -112,7 +112,7 @@ class Dump:
                     self.stop.wait(_LOOK_S)
                 check_end(program)
                 taker.finish(toc=TOC)
-            except BaseException:
+            except BaseException:  # an interrupt, too, leaves no pg_dump behind; it goes on
                 program.end()
                 taker.abandon()
                 raise

@@ -274,7 +274,7 @@ def _or_stop(work: Callable[[], SnapshotFilestore], stop: threading.Event) -> Ca
     def run() -> SnapshotFilestore:
         try:
             return work()
-        except BaseException:
+        except BaseException:  # an interrupt, too, ends the dump beside; it goes on
             stop.set()
             raise
 

@@ -7,6 +7,7 @@ Called by `session`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from pyfastcdc import FastCDC
@@ -19,16 +20,16 @@ _BUFFER = 1024 * 1024
 LIST_MIN, LIST_AVERAGE, LIST_MAX = 128, 512, 2048
 
 
-class Cutter:
+class Cutter(ABC):
     """What both ways of cutting do: pieces in by `feed`, blobs out; the rest by `end`."""
 
+    @abstractmethod
     def feed(self, piece: Piece) -> Iterator[bytes]:
         """Take one piece; the blobs that are complete now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self) -> Iterator[bytes]:
         """The blobs of what is left."""
-        raise NotImplementedError
 
 
 class FixedCutter(Cutter):

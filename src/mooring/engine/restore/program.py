@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,10 +94,9 @@ class Archive:
         with Feed(self.folder, self.database.entries, self.reader, said) as feed:
             feed.prepare()
             with Program((*argv, f"--jobs={jobs}", str(self.folder)), heard=verdict.hear) as program:
-                while program.poll() is None:
+                while program.runs(_LOOK_S):
                     feed.check()
                     verdict.check(program)
-                    time.sleep(_LOOK_S)
                 verdict.check_end(program)
             feed.check_empty()
 
@@ -181,9 +179,8 @@ def run_folder(argv: Sequence[str], verdict: Verdict) -> None:
         RestoreFailed: pg_restore met an error.
     """
     with Program(argv, heard=verdict.hear) as program:
-        while program.poll() is None:
+        while program.runs(_LOOK_S):
             verdict.check(program)
-            time.sleep(_LOOK_S)
         verdict.check_end(program)
 
 
@@ -222,10 +219,9 @@ def run_stream(argv: Sequence[str], verdict: Verdict, pieces: Iterable[bytes], s
         feeder = threading.Thread(target=feed, name="feed", daemon=True)
         feeder.start()
         try:
-            while program.poll() is None:
+            while program.runs(_LOOK_S):
                 _raise_first(faults)
                 verdict.check(program)
-                time.sleep(_LOOK_S)
             verdict.check_end(program)
         finally:
             program.stop()
