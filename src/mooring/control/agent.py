@@ -193,11 +193,12 @@ class _Agent:
 
     async def _server(self, ref: Ref) -> float | None:
         doc = await self.services.documents.get(ref)
-        if doc is None or DatabaseServerSpec.model_validate(doc.spec).managed is None:
+        if doc is None:
             return None
-        result = await reconcile_server(self.services, ref)
-        if not result.ready:
-            return self.pace.server_s
+        if DatabaseServerSpec.model_validate(doc.spec).managed is not None:
+            result = await reconcile_server(self.services, ref)
+            if not result.ready:
+                return self.pace.server_s
         await keep_templates(self.services, ref, timeout_s=self.pace.template_s)
         return None
 
