@@ -296,8 +296,9 @@ class World:
         assert not [one.name for one in self.sim.running_tasks() if instance_of(one) == instance_id]
         if ledger.cron_held:
             assert not self.sim.running(ref, "cron")
-        left = [*self.sim.containers.values(), *self.sim.networks.values(), *self.sim.volumes.values()]
-        assert not [one for one in left if one.ref.kind.startswith("Drill")], "a drill left something"
+        left = [one.ref for one in self.sim.containers.values()]
+        left += [one.ref for one in self.sim.networks.values()] + [one.ref for one in self.sim.volumes.values()]
+        assert not [one for one in left if one.kind.startswith("Drill")], "a drill left something"
         assert not [one for one in self.secrets.values if one.name.endswith("-drill")], "a drill left its secret"
         if ledger.backups.result == "Complete":
             kept = [one.id for place in self.machine.repositories.values() for one in place.snapshots]
