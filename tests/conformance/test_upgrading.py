@@ -41,6 +41,13 @@ def test_upgrade(upgraded: tuple[Instance, Planted], shop: Instance) -> None:
     assert len(instance.processes()) == 2
     assert not images(instance) & images(shop)
     instance.odoo.check(planted)
+    # Of all modules only the one whose files changed was updated; asked again, nothing is left to do, and nothing stops.
+    assert instance.results("Upgrade", "hash-modules")[0]["update"] == ["mooring_demo"]
+    processes = instance.processes()
+    instance.ask("OdooUpgradeJob")
+    assert instance.results("Upgrade", "hash-modules")[1]["touched"] == []
+    assert len(instance.results("Upgrade", "verify")) == 1
+    assert instance.processes() == processes
 
 
 def test_rollback(upgraded: tuple[Instance, Planted]) -> None:

@@ -159,11 +159,31 @@ def test_release_probe_of_odoo_and_of_another_image() -> None:
 
 def test_serve_probe_of_a_good_database_serves(server: Server) -> None:
     command = render_probe_argv(
-        render_odoo_argv("odoo", "/tmp/odoo.conf", database=NAME, port=8075), port=8075, deadline_s=90
+        render_odoo_argv("odoo", "/tmp/odoo.conf", database=NAME, port=8075),
+        port=8075,
+        deadline_s=90,
+        evented=8076,
+        evented_option="--longpolling-port",
+        pdf=True,
     )
     ran = odoo(server, *command)
     assert ran.returncode == 0, ran.stdout[-3000:]
-    assert read_messages(ran.stdout.splitlines()).result["serves"] is True
+    result = read_messages(ran.stdout.splitlines()).result
+    assert (result["serves"], result["evented"], result["pdf"]) == (True, True, True)
+
+
+def test_serve_probe_of_an_evented_process_that_listens_elsewhere_says_so(server: Server) -> None:
+    command = render_probe_argv(
+        render_odoo_argv("odoo", "/tmp/odoo.conf", database=NAME, port=8075),
+        port=8075,
+        deadline_s=20,
+        evented=8076,
+        evented_option="--http-port",
+    )
+    ran = odoo(server, *command)
+    fault = read_messages(ran.stdout.splitlines()).error
+    assert fault is not None
+    assert fault["code"] == "MOOR-593"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from mooring.api.enums import UpgradeModules
 from mooring.control.services import Services
 from mooring.control.work import Work, is_rotated, place_of_work
 from mooring.domain.instance.ledger import Ledger
@@ -128,6 +129,7 @@ def _reason(services: Services, work: Work, kind: OperationType, ledger: Ledger)
             runs = ledger.release(ledger.runs)
             before = runs.release.source if runs is not None else "what runs"
             again = " (its name stands for another image now)" if before == wanted else ""
-            return f"{before} becomes {wanted}{again}, -u all"
+            what = "all" if work.spec.auto_upgrade.modules is UpgradeModules.ALL else "of what changed"
+            return f"{before} becomes {wanted}{again}, -u {what}"
         case _:
             return "the state of the instance asks for it"

@@ -39,7 +39,7 @@ def count_written(document: WrittenCount, report: Reporter) -> Written:
             if table not in there:
                 continue
             report.progress(table, number, len(USUAL_TABLES))
-            query = SQL("SELECT count(*) FROM (SELECT FROM public.{} WHERE write_date >= %s LIMIT %s) AS some").format(
+            query = SQL("SELECT count(*) FROM (SELECT FROM public.{} WHERE write_date >= %s LIMIT %s) AS newer").format(
                 Identifier(table)
             )
             try:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from mooring.domain.instance.conf import WEB_PORT
+from mooring.domain.instance.conf import EVENTED_PORT, WEB_PORT, decide_instance_sizing
 from mooring.domain.instance.module_tasks import HASH, TOUCHED, find_changed, store_step
 from mooring.domain.instance.subject import DATA_DIR, PinnedRelease, Subject
 from mooring.domain.instance.tasks import (
@@ -128,7 +128,14 @@ def plan_upgrade(
     )
     migrate = replace(update, options=(Option("--update", HASH, "update"),))
     serve = render_odoo_argv(to.facts.program, CONFIG_PATH, database=database, port=WEB_PORT)
-    probe_argv = render_probe_argv(serve, port=WEB_PORT, deadline_s=int(PROBE_DEADLINE.total_seconds()) - 60)
+    probe_argv = render_probe_argv(
+        serve,
+        port=WEB_PORT,
+        deadline_s=int(PROBE_DEADLINE.total_seconds()) // 2,
+        evented=EVENTED_PORT if decide_instance_sizing(target).web.workers else 0,
+        evented_option=f"--{to.odoo.evented_port_option.replace('_', '-')}",
+        pdf=True,
+    )
     # An update writes its modules' own data again, and brings new modules that nobody neutralized.
     again = (
         neutral_steps(operation, operation_id, target, role="current", base_url=base_url, first=True, hold=hold)

@@ -32,3 +32,21 @@ class RequirementsMissing(FailedError):
     reason = "RequirementsMissing"
     retry = Retry.NEVER
     default_resolution = "Build the packages that the message names into the image, then upgrade to that image."
+
+
+class EventedSilent(FailedError):
+    """The evented process of a release does not answer; the probe's script says it itself."""
+
+    code = "MOOR-593"
+    reason = "EventedSilent"
+    retry = Retry.NEVER
+    default_resolution = "Read the end of the log; with workers above 0 chat and notifications need that process."
+
+
+class PdfFails(FailedError):
+    """A release has a wkhtmltopdf that prints no page; the probe's script says it itself."""
+
+    code = "MOOR-594"
+    reason = "PdfFails"
+    retry = Retry.NEVER
+    default_resolution = "Mend wkhtmltopdf in the image, or leave it out; reports of this release cannot be printed."

@@ -3,6 +3,8 @@
 
 Used behind the hold, before users come back: one threaded process without cron threads, only on the loopback address, with
 the server-wide modules `base` and `web` alone. The script starts it, asks for the login page until it comes, and stops it.
+Where it is asked to, it does the same with the evented process, and has wkhtmltopdf, where there is one, print a page.
+
 It speaks the task protocol, runs on Python 3.6 and newer, and needs nothing but the standard library.
 """
 
@@ -11,9 +13,10 @@ from __future__ import annotations
 import re
 
 SCRIPT = r'''
-import collections, http.client, json, signal, subprocess, sys, threading, time
+import collections, http.client, json, shutil, signal, subprocess, sys, threading, time
 
-port, deadline_s, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[4:]
+port, deadline_s, evented, option, pdf = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
+command = sys.argv[7:]
 tail = collections.deque(maxlen=60)
 started = time.monotonic()
 
@@ -22,18 +25,19 @@ def say(kind, **rest):
     print(json.dumps(dict(v=1, type=kind, **rest)), flush=True)
 
 
-def fail(brief):
+def fail(brief, code="MOOR-441", reason="ProbeFailed", resolution="the release does not serve this database."):
     say("error", error={
-        "code": "MOOR-441", "reason": "ProbeFailed", "brief": brief, "details": "".join(tail)[-3000:],
-        "resolution": "Read the end of the log; the release does not serve this database.", "retry": "never",
+        "code": code, "reason": reason, "brief": brief, "details": "".join(tail)[-3000:],
+        "resolution": "Read the end of the log; " + resolution, "retry": "never",
     })
 
 
-def ask(path):
+def ask(path, at=None):
     """(status, location) of one request; never through a proxy."""
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    at = at or port
+    link = http.client.HTTPConnection("127.0.0.1", at, timeout=10)
     try:
-        link.request("GET", path, headers={"Host": "127.0.0.1:%d" % port})
+        link.request("GET", path, headers={"Host": "127.0.0.1:%d" % at})
         answer = link.getresponse()
         answer.read()
         return answer.status, answer.getheader("Location") or ""
@@ -82,15 +86,61 @@ def read():
         sys.stdout.flush()
 
 
+def start(command):
+    global child, reader
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+        errors="replace",
+    )
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+
+
+def check_evented():
+    """The process for long-lived requests: any answer to the login page that is no fault of its own will do."""
+    say("progress", step="start the evented process", done=0, total=0)
+    start([command[0], "gevent"] + command[1:] + ["%s=%d" % (option, evented)])
+    until, last = time.monotonic() + min(deadline_s, 120), "no answer yet"
+    while time.monotonic() < until and child.poll() is None:
+        try:
+            last = ask("/web/login", evented)[0]
+        except Exception as fault:
+            last = type(fault).__name__
+        if isinstance(last, int) and last < 500:
+            stop()
+            reader.join(5)
+            return
+        time.sleep(0.5)
+    stop()
+    reader.join(5)
+    fail("The evented process does not answer: %s." % last, "MOOR-593", "EventedSilent",
+         "with workers above 0 chat and notifications need that process.")
+    sys.exit(1)
+
+
+def check_pdf():
+    """Whether there is a wkhtmltopdf, which then has to print a page."""
+    program = shutil.which("wkhtmltopdf")
+    if not program:
+        return False
+    say("progress", step="print a page", done=0, total=0)
+    try:
+        ran = subprocess.run([program, "-q", "-", "-"], input=b"<p>Mooring</p>", stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, timeout=120)
+        printed, said = ran.stdout.startswith(b"%PDF"), ran.stderr.decode(errors="replace")
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        printed, said = False, type(fault).__name__
+    if not printed:
+        tail.append(said)
+        fail("wkhtmltopdf prints no PDF.", "MOOR-594", "PdfFails", "reports of this release cannot be printed.")
+        sys.exit(1)
+    return True
+
+
 say("progress", step="start Odoo", done=0, total=0)
-child = subprocess.Popen(
-    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
-    errors="replace",
-)
+start(command)
 signal.signal(signal.SIGTERM, told)
 signal.signal(signal.SIGINT, told)
-reader = threading.Thread(target=read, daemon=True)
-reader.start()
 last, spoke = "no answer yet", started
 while True:
     if child.poll() is not None:
@@ -115,7 +165,10 @@ while True:
 seconds = round(time.monotonic() - started, 1)
 stop()
 reader.join(5)
-say("result", result={"serves": True, "seconds": seconds})
+if evented:
+    check_evented()
+prints = pdf == "pdf" and check_pdf()
+say("result", result={"serves": True, "seconds": seconds, "evented": bool(evented), "pdf": prints})
 '''
 
 
@@ -136,12 +189,24 @@ def render_odoo_argv(program: str, config: str, *, database: str, port: int) -> 
     )
 
 
-def render_probe_argv(odoo: tuple[str, ...], *, port: int, deadline_s: int) -> tuple[str, ...]:
+def render_probe_argv(
+    odoo: tuple[str, ...],
+    *,
+    port: int,
+    deadline_s: int,
+    evented: int = 0,
+    evented_option: str = "",
+    pdf: bool = False,
+) -> tuple[str, ...]:
     """The whole command of the probe task.
 
     Args:
         odoo: what `render_odoo_argv` gave.
         port: where that listens.
         deadline_s: seconds until the login page has to have come.
+        evented: port of the evented process, which has to answer too; 0 where there is none.
+        evented_option: its option on the command line, such as `--gevent-port`.
+        pdf: wkhtmltopdf, where there is one, has to print a page.
     """
-    return ("python3", "-c", SCRIPT, str(port), str(deadline_s), "--", *odoo)
+    how = (str(port), str(deadline_s), str(evented), evented_option, "pdf" if pdf else "")
+    return ("python3", "-c", SCRIPT, *how, "--", *odoo)

@@ -23,6 +23,7 @@ from mooring.domain.work.database import (
     ServerCheck,
 )
 from mooring.domain.work.filestore import FilestoreDrop, FilestoreReturn, FilestoreSafetyCopy
+from mooring.domain.work.module_errors import EventedSilent, PdfFails
 from mooring.domain.work.release_probe import SCRIPT, parse_release_probe
 from mooring.domain.work.results import DatabaseFacts, Mark, ModuleFact
 from mooring.errors import MooringError
@@ -182,4 +183,9 @@ def test_serve_probe_runs_one_process_without_cron_for_exactly_this_database() -
     assert r"--db-filter=^my\.shop$" in argv
     probe = serve_probe.render_probe_argv(argv, port=8070, deadline_s=60)
     assert probe[:2] == ("python3", "-c")
-    assert probe[3:] == ("8070", "60", "--", *argv)
+    assert probe[3:] == ("8070", "60", "0", "", "", "--", *argv)
+
+
+@pytest.mark.parametrize("kind", [EventedSilent, PdfFails], ids=lambda kind: kind.reason)
+def test_serve_probe_says_the_codes_of_its_errors(kind: type[EventedSilent | PdfFails]) -> None:
+    assert f'"{kind.code}", "{kind.reason}"' in serve_probe.SCRIPT
