@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,17 @@ import pytest
 from mooring.domain.work.backup import BackupArchive
 from mooring.domain.work.common import Fence
 from mooring.domain.work.database import DatabaseVerify
+from mooring.domain.work.imports import (
+    ArchiveReceive,
+    ArchiveSource,
+    DatabaseCreate,
+    DatabaseLoad,
+    FilestoreLoad,
+    OdooManager,
+)
+from tests.conformance.odoo_client import Odoo, eventually
 from tests.support.backup_world import PASSWORD, World, make_world
-from tests.support.engine_server import Server, done, postgres
+from tests.support.engine_server import Server, done, postgres, refused
 
 pytestmark = pytest.mark.real
 RESTORE = """
@@ -99,3 +110,58 @@ def test_real_odoo_comes_back_and_its_zip_restores_in_odoos_own_manager(server: 
     copy = f"{world.name}_copy"
     odoo(world, "python3", "-c", RESTORE, copy, database=copy)
     assert odoo(world, "python3", "-c", LOOK, copy, database=copy) == said
+
+
+@contextlib.contextmanager
+def manager(world: World) -> Iterator[str]:
+    """A real Odoo on the world's data, whose database manager hands out backups; its address."""
+    odoo(world, "true")
+    conf = world.home / "odoo.conf"
+    conf.write_text(conf.read_text() + "admin_passwd = ma&ster\n")
+    mounts = ("-v", f"{conf}:/tmp/odoo.conf:ro", "-v", f"{world.data}:/tmp/data")
+    command = ("docker", "run", "-d", "--rm", "--user", "101:101", "-p", "127.0.0.1::8069", *mounts, "odoo:14.0")
+    serve = ("odoo", "-c", "/tmp/odoo.conf", "--max-cron-threads=0")
+    container = subprocess.run((*command, *serve), check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        told = subprocess.run(("docker", "port", container, "8069/tcp"), check=True, capture_output=True, text=True)
+        url = f"http://{told.stdout.split()[0]}"
+        eventually(lambda: Odoo(url, world.name, "").answers(), within_s=180, what="the other Odoo")
+        yield url
+    finally:
+        subprocess.run(("docker", "rm", "-f", container), check=False, capture_output=True)
+
+
+@pytest.mark.full
+def test_running_odoos_own_backup_is_brought_in(tmp_path: Path) -> None:
+    """By Odoo's own database manager, with the pg_dump of its image, and loaded without psql."""
+    with postgres(tmp_path, "postgres:13") as server:
+        old, new = make_world(server, tmp_path / "old", fill=False), make_world(server, tmp_path / "new", fill=False)
+        old.filestore.rmdir()
+        old.filestore.parent.rmdir()
+        odoo(old, "odoo", "-c", "/tmp/odoo.conf", "-i", "base", "--without-demo=all", "--stop-after-init", "--no-http")
+        fence = Fence("op-r", 1, wait_s=5)
+        with manager(old) as url:
+            wrong, right = server.secret("wrong"), server.secret("ma&ster")
+            receive = ArchiveReceive(
+                fence,
+                new.instance,
+                str(new.data),
+                new.name,
+                ArchiveSource(odoo=OdooManager(url, old.name, wrong)),
+                "14.0",
+            )
+            refused(receive, "MOOR-577")
+            came = done(replace(receive, source=ArchiveSource(odoo=OdooManager(url, old.name, right))))
+        said = odoo(old, "python3", "-c", LOOK, old.name)  # a page that was served left files behind
+        assert "UID 2" in said
+        assert (came["kind"], came["series"], came["serverMajor"], came["altered"]) == ("odoo-zip", "14.0", 13, 0)
+        done(DatabaseCreate(server.connection(), fence, new.instance, new.name, new.name, came["serverMajor"]))
+        loaded = done(
+            DatabaseLoad(new.owner(), fence, new.instance, new.name, str(new.data), str(tmp_path / "scratch"))
+        )
+        assert loaded["tables"] > 80
+        files = done(FilestoreLoad(fence, new.instance, str(new.data), new.name, new.owner()))
+        assert (files["missing"], files["files"] > 5) == (0, True)
+        done(new.swap())
+        done(new.swap_files())
+        assert odoo(new, "python3", "-c", LOOK, new.name) == said
