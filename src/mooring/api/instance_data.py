@@ -38,7 +38,7 @@ class ExternalDatabase(PostgresAddress):
     admin_secret_ref: SecretRef | None = Field(
         default=None,
         description="Secret with the keys `user` and `password` of a role that may create databases. Left out: new data "
-        "cannot be built beside the old, and a restore asks for `inPlace: true`.",
+        "cannot be built beside the old, and upgrades and restores are refused.",
     )
 
 

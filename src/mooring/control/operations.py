@@ -248,6 +248,7 @@ def check_acceptable(accepted: Accepted) -> None:
     if accepted.type in NEEDS_ADMIN and accepted.subject is not None and accepted.subject.server.admin is None:
         raise FieldUnsupported(
             f"{accepted.type} needs a safety copy or another database beside the present one, and nobody here may create one.",
-            resolution="Set database.external.adminSecretRef to a role that may create databases.",
+            resolution="Set database.external.adminSecretRef to a role that may create databases. Replacing the data in place "
+            "(`inPlace`) is not carried out by this version.",
         )
     build_plan(accepted)
