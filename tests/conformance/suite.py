@@ -11,7 +11,16 @@ from tools.conformance import Promise
 
 from tests.conformance.places import PLACES
 
-MODULES = ("test_running", "test_upgrading", "test_data", "test_backup", "test_copies", "test_kills", "test_power")
+MODULES = (
+    "test_running",
+    "test_upgrading",
+    "test_data",
+    "test_backup",
+    "test_copies",
+    "test_refresh",
+    "test_kills",
+    "test_power",
+)
 
 
 def promises() -> list[Promise]:
