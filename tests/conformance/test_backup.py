@@ -14,7 +14,8 @@ from mooring.api.loader import load_documents
 from mooring.control.accept import accept_manifests
 from mooring.control.exports import export_instance
 from mooring.domain.operations.backup import BACK_UP
-from tests.conformance.world import Instance, World
+from tests.conformance.conftest import make_copy
+from tests.conformance.world import NEXT, Instance, World
 
 pytestmark = pytest.mark.real
 REPOSITORY = "vault"
@@ -72,25 +73,6 @@ def test_backup_and_restore(copy: Instance, vault: str) -> None:
     instance.odoo.check(first)
     instance.odoo.check(second)
     assert instance.status["lastBackup"]["snapshot"] == again["snapshot"]
-
-
-def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
-    """A drill restores the newest backup on a server of its own, is cut, goes on and leaves nothing; users go on."""
-    instance = copy.apply(backup={"repository": vault})
-    first = instance.odoo.plant("in the snapshot of the drill")
-    back_up(instance)
-    web = instance.processes("web")
-    instance.request("Verify", readData=100, restore=True)
-    instance.killed("Verify", chance.randint(1, 2 * DRILL_RECORDS))
-    instance.drive()
-    assert instance.operations("Verify")[-1][1] == "Succeeded", instance.failure("Verify")
-    last = instance.status["lastVerify"]
-    assert (last["result"], last["scope"]) == ("Sound", "Restore")
-    assert last["recoverySeconds"] > 0
-    assert instance.processes("web") == web
-    instance.odoo.check(first)
-    left = instance.world.run(lambda services: services.target.inventory())
-    assert [one for one in left if one.ref.kind.startswith("Drill")] == []
 
 
 def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
@@ -198,3 +180,21 @@ def test_archive_out_and_in(copy: Instance, vault: str, tmp_path: Path) -> None:
     instance.ask("OdooRestoreJob", source={"url": f"file://{bad}"})
     assert instance.failure("Restore")["code"] == "MOOR-570"
     instance.odoo.check(first)
+
+
+@pytest.mark.full
+def test_restore_of_an_older_release(world: World, shop: Instance, seed: str, vault: str) -> None:
+    """A snapshot of the release before is updated beside, where its modules' files differ, before it takes its place."""
+    before = make_copy(world, shop, seed, "older")
+    try:
+        planted = before.odoo.plant("in the snapshot")
+        snapshot = back_up(before)["snapshot"]
+        after = before.apply(image=NEXT, backup={"repository": vault})
+        after.ask("OdooRestoreJob", source={"snapshot": snapshot})
+        assert after.operations("Restore")[-1][1] == "Succeeded", after.failure("Restore")
+        assert after.results("Restore", "hash-modules")[-1]["update"] == ["mooring_demo"]
+        assert after.odoo.version() == "14.0.1.1.0"
+        assert after.odoo.parameter("mooring_demo.migrated") == "14.0.1.0.0 to 14.0.1.1.0"
+        after.odoo.check(planted)
+    finally:
+        world.place.clean(before.ref.namespace, before.name)
