@@ -182,6 +182,13 @@ class Converger:
         for relay in self.engine.containers(labels=[*tag.owner_filter(want.ref), f"{tag.PURPOSE}={relays.PURPOSE}"]):
             if tag.RELAY_OF not in relay["Labels"] and tag.identity_of(relay["Labels"]) == want.identity:
                 self.engine.remove(str(relay["Id"]))
+        wanted = {one.role for one in want.workloads}
+        for left in self.engine.containers(labels=[*tag.owner_filter(want.ref), f"{tag.PURPOSE}=workload"]):
+            # A program of Mooring's own that is on its way out: taken off while it stops, it keeps its place in Podman's
+            # name server, which then goes on answering for the network of before.
+            labels = left["Labels"]
+            if tag.SOURCE not in labels and labels[tag.ROLE] not in wanted and tag.identity_of(labels) == want.identity:
+                self.engine.remove(str(left["Id"]))
         attached = networks.remove_network(self.engine, name)
         self._network(want, subnet=subnet)
         for container in attached:
