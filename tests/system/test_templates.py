@@ -8,7 +8,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,11 @@ CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with postgres(tmp_path_factory.mktemp("secrets")) as found:
+@pytest.fixture(
+    scope="module", params=["postgres:17", pytest.param("postgres:13", marks=pytest.mark.full)], ids=["17", "13"]
+)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with postgres(tmp_path_factory.mktemp("secrets"), request.param) as found:
         yield found
 
 
@@ -361,3 +363,23 @@ def _kill_at(process: subprocess.Popen[str], step: str) -> None:
         next((line for line in process.stdout if f'"step": "{step}"' in line), None)
         process.send_signal(signal.SIGKILL)
         process.wait(30)
+
+
+def test_administrator_that_is_no_superuser_makes_and_uses_templates(server: Server, tmp_path: Path) -> None:
+    server.query("CREATE ROLE keeper LOGIN CREATEDB CREATEROLE PASSWORD 'keeper-secret'")
+    keeper = server.connection("keeper", "keeper-secret")
+    made = new_template(server, tmp_path)
+    done(replace(made.begin(), connection=keeper))
+    text = "ALTER FUNCTION public.unaccent(text) IMMUTABLE"  # what `fill` needs, and only a superuser may give
+    server.query(text, database=template_building(made.id))
+    made.fill()
+    done(made.pack())
+    done(replace(made.publish(), connection=keeper))
+    shop = Shop(server, f"shop_{uuid.uuid4().hex[:8]}", tmp_path)
+    secret = server.secret(shop.password)
+    done(DatabaseProvision(keeper, Fence("op-p", 1), shop.id, shop.name, shop.name, secret, "create"))
+    said = done(replace(shop.take(made), connection=keeper))
+    assert (said["install"], said["reason"]) == (False, "")
+    done(shop.finish())
+    assert shop.ask("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == [(shop.name,)]
+    assert done(TemplatePrune(keeper, made.fence(), HERE, also=(made.id,)))["dropped"] == [made.id]

@@ -46,7 +46,12 @@ def observe_templates(session: Session, installation: str) -> tuple[TemplateEntr
     """The installation's whole templates, the last used first."""
     found = []
     for one in _ours(session, installation, role="template"):
-        size = session.value("SELECT pg_database_size(%s::name)", (one.name,), doing=f"measure {one.name}")
+        # One that another administrator made is told without its size.
+        size = session.value(
+            "SELECT CASE WHEN has_database_privilege(%s, 'CONNECT') THEN pg_database_size(%s::name) ELSE 0 END",
+            (one.name, one.name),
+            doing=f"measure {one.name}",
+        )
         if one.mark is not None and not one.invalid:
             about = {key: text for key, text in one.mark.about.items() if key != "installation"}
             found.append(TemplateEntry(one.mark.instance, one.mark.at or "", int(size), about))
