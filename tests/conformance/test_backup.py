@@ -142,7 +142,7 @@ def test_back_from_the_repository_alone(copy: Instance, vault: str) -> None:
 
 
 def test_archive_out_and_in(copy: Instance, vault: str, tmp_path: Path) -> None:
-    """An instance goes out as Odoo's own zip while it runs, and such a zip comes in beside its data: a neutral copy, or the real one."""
+    """An instance goes out as Odoo's own zip while it runs; such a zip comes in beside its data, a copy or the real one."""
     instance = copy.apply(backup={"repository": vault})
     first = instance.odoo.plant("in the archive")
     before = instance.odoo.parameter("database.uuid")

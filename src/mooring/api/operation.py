@@ -70,8 +70,8 @@ class OdooOperationSpec(OperationSpec, RuledModel):
     )
     restore: Flag | None = Field(
         default=None,
-        description="Verify: whether the backup is restored on a database server of its own, neutralized, compared and tried, and "
-        "all of that removed.",
+        description="Verify: whether the backup is restored on a database server of its own, neutralized, compared and tried, "
+        "and all of that removed.",
     )
     maintenance: MaintenanceTime = Field(
         default=MaintenanceTime.NOW,

@@ -7,6 +7,8 @@ again after a kill at any point. Called by `begin` and by the runner.
 
 from __future__ import annotations
 
+import contextlib
+
 from mooring.api.server import DatabaseServerSpec
 from mooring.control.probes import ask
 from mooring.control.services import Services, ensure_passwords
@@ -23,6 +25,7 @@ from mooring.domain.server.desired import (
     decide_server,
     server_probe_task,
 )
+from mooring.drivers.secret_store import MissingSecret
 
 NEWEST = 17
 
@@ -70,5 +73,6 @@ async def remove_scratch(services: Services, gone: ScratchGone) -> bool:
         if services.target.diff(nothing, await services.target.observe(ref, live=True)):
             return False
         await services.target.remove_volumes(ref, server.identity.instance)
-    await services.secrets.delete(server.password.ref)
+    with contextlib.suppress(MissingSecret):  # an earlier pass, which was cut off, removed it
+        await services.secrets.delete(server.password.ref)
     return True

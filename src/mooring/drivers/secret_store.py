@@ -95,5 +95,9 @@ class Secrets(Protocol):
         ...
 
     async def delete(self, ref: SecretRef, key: str | None = None) -> None:
-        """Remove one key, or the whole secret; nothing when it is not there."""
+        """Remove one key, or the whole secret.
+
+        Raises:
+            MissingSecret: it is not there.
+        """
         ...

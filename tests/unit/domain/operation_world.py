@@ -17,11 +17,13 @@ from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Observed, Replica, WorkloadSeen
 from mooring.domain.operations.advance import (
     Cancel,
+    Clear,
     Finished,
     Move,
     Purge,
     Record,
     Seen,
+    Serve,
     Start,
     Wait,
     advance,
@@ -168,6 +170,8 @@ class World:
                 self._time_passes()
             case Purge() | Finished():
                 pass
+            case Serve() | Clear():
+                raise AssertionError("a drill's own server is carried out by the simulated machine alone")
 
     def _start(self, spec: TaskSpec) -> None:
         if spec.name in self.tasks:

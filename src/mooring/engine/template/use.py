@@ -167,9 +167,7 @@ def _copy(session: Session, template: Database, building: str, owner: str) -> No
         raise
 
 
-def _swap(
-    session: Session, document: DatabaseFromTemplate, current: Database, mark: DataMark, building: str
-) -> None:
+def _swap(session: Session, document: DatabaseFromTemplate, current: Database, mark: DataMark, building: str) -> None:
     """What was current stays aside: dropping it would wait until everything that was copied is on disk."""
     operation = document.fence.operation
     aside = beside(document.instance, role="previous", operation=operation)

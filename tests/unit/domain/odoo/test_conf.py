@@ -20,7 +20,7 @@ from mooring.domain.odoo.conf import (
     MailSink,
     render_conf,
 )
-from mooring.domain.odoo.errors import ConfigRefused
+from mooring.domain.odoo.errors import ConfigRefused, ResourcesRefused
 from mooring.domain.odoo.facts import SERIES
 from mooring.domain.odoo.memory import MIB
 from mooring.domain.odoo.sizing import SizingInput, decide_sizing
@@ -176,7 +176,7 @@ def test_conf_does_not_depend_on_the_order_of_options(items: list[tuple[str, Any
 def test_options_of_any_form_are_written_so_that_odoo_reads_them_back_or_refused(options: dict[str, Any]) -> None:
     try:
         text = render_conf(wanted(options=options)).outline
-    except ConfigRefused:
+    except (ConfigRefused, ResourcesRefused):
         return
     values = parsed(text)
     for key, value in options.items():
