@@ -65,7 +65,7 @@ class Root(click.Group):
 
 def module_of(verb: str) -> str:
     """The module of a verb below `mooring.cli.commands`; Python's own words get a trailing underscore."""
-    return f"{verb}_" if verb in ("exec", "list", "open") else verb.replace("-", "_")
+    return f"{verb}_" if verb in ("exec", "import", "list", "open") else verb.replace("-", "_")
 
 
 def attribute_of(verb: str) -> str:

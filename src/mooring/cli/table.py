@@ -22,6 +22,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("restart", "Restart an instance's processes."),
             ("delete", "Remove an instance; its data stays unless --purge."),
             ("template", "List, make and drop what new instances are copied from."),
+            ("import", "Write a manifest from another set-up's files."),
         ),
     ),
     (
