@@ -27,6 +27,8 @@ from mooring.domain.model.secret import SecretValue
 
 _KEPT_LINES = 60
 _LINE_BYTES = 8192
+# How long a process that does not show its files is looked at again.
+_UNSEEN_S = 5.0
 _STOP_S = 5.0
 _POLL_S = 0.02
 _GUARD = 'read -r _ || kill -KILL -- "-$0"'
@@ -181,8 +183,10 @@ class Program:
             self.signal(signal.SIGTERM)
             until = time.monotonic() + _STOP_S
             # Not reaped yet, so that the group's number is still its own when what is left of it is killed.
-            while time.monotonic() < until and not os.waitid(os.P_PID, self._process.pid, _LOOK):
-                time.sleep(_POLL_S)
+            # Where another thread waits for it, it may be reaped meanwhile.
+            with contextlib.suppress(ChildProcessError):
+                while time.monotonic() < until and not os.waitid(os.P_PID, self._process.pid, _LOOK):
+                    time.sleep(_POLL_S)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -217,14 +221,43 @@ class Program:
 
 
 def open_files(pids: Sequence[int]) -> set[str]:
-    """Paths that these processes have open; a process that is gone has none."""
-    found: set[str] = set()
-    for pid in pids:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    """Paths that these processes have open; a process that is gone has none.
+
+    Raises:
+        PermissionError: one of them stays out of sight.
+    """
+    return {path for pid in pids for path in _open_of(pid)}
+
+
+def _open_of(pid: int) -> set[str]:
+    """Of one process. While it starts a program or ends, the kernel shows nobody its files (proc(5), ptrace access mode)."""
+    until = time.monotonic() + _UNSEEN_S
+    while True:
+        try:
+            found = set()
             for entry in Path(f"/proc/{pid}/fd").iterdir():
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     found.add(str(entry.readlink()))
-    return found
+        except (FileNotFoundError, ProcessLookupError):
+            return set()
+        except PermissionError:
+            if _ended(pid):
+                return set()
+            if time.monotonic() > until:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return found
+
+
+def _ended(pid: int) -> bool:
+    """Whether it is gone, or waits only for its parent to ask how it ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+            in "ZX"
+        )
+    return True
 
 
 def _group(leader: int) -> Iterator[int]:

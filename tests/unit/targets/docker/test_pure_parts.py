@@ -37,8 +37,8 @@ def test_site_without_tls_reads_as_written_here() -> None:
     web = child(SHOP, "web")
     proxy = (
         "\t\treverse_proxy {{\n\t\t\tdynamic a {{\n\t\t\t\tname {name}\n\t\t\t\tport {port}\n\t\t\t\trefresh 2s\n\t\t\t}}\n"
-        "\t\t\tlb_try_duration 5s\n\t\t\tflush_interval -1\n"
-        "\t\t\ttransport http {{\n\t\t\t\tdial_timeout 3s\n\t\t\t}}\n\t\t}}\n"
+        "\t\t\tlb_try_duration 10s\n\t\t\tflush_interval -1\n"
+        "\t\t\ttransport http {{\n\t\t\t\tdial_timeout 1s\n\t\t\t}}\n\t\t}}\n"
     )
     assert site() == (
         "http://shop.example.com {\n\trequest_body {\n\t\tmax_size 1073741824\n\t}\n"
