@@ -39,12 +39,3 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
             report.outcome = "failed"
             report.longrepr = f"{reason}\nThis skip is not listed in tests/support/unproved.py, and CI is true."
     return report
-
-
-@pytest.fixture(autouse=True)
-def same_umask() -> Generator[None]:
-    """Tasks set their process's umask, and some tests run them in this one."""
-    before = os.umask(0o022)
-    os.umask(before)
-    yield
-    os.umask(before)

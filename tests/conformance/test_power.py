@@ -103,8 +103,10 @@ def test_reboot_during_upgrade(breakable: Instance, machine: Private, planted: P
     with pytest.raises(OperationFailed):
         changed.drive()
     assert changed.phase == "UpgradeFailed"
-    assert changed.odoo.version() == "14.0.1.1.0"
-    changed.odoo.check(planted)
+    odoo = changed.odoo
+    eventually(odoo.answers, within_s=90, what="the login page")
+    assert odoo.version() == "14.0.1.1.0"
+    odoo.check(planted)
 
 
 @pytest.mark.full

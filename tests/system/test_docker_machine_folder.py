@@ -68,7 +68,8 @@ async def test_machine_folder_is_shared_by_users_of_its_group(bench: DockerBench
 
 async def test_machine_folder_that_is_not_empty_keeps_its_owner(bench: DockerBench, tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)
     (folder / "file").write_text("theirs")
     said = await run(bench, folder, f"touch {PATH}/mine 2>/dev/null || echo refused", user=101, step="write")
     assert said == "refused"

@@ -20,6 +20,7 @@ from mooring.domain.work.copies import DatabaseDrop, DatabaseReturn, DatabaseSaf
 from mooring.domain.work.database import DatabaseInspect, DatabaseProvision, RolePassword, ServerCheck
 from mooring.domain.work.errors import DatabaseMissing, NotInitialized
 from mooring.domain.work.names import beside, lock_key
+from mooring.domain.work.restore import DatabaseSwap
 from mooring.drivers.postgres import connect
 from mooring.engine.secret_files import load_password
 from tests.support.engine_server import Server, done, outcome, postgres, refused, run_task, start_task
@@ -492,6 +493,27 @@ def test_return_without_a_copy_changes_nothing(shop: Shop) -> None:
     done(shop.provision())
     shop.server.fill(shop.name)
     refused(shop.back(fence=Fence("op-unknown", 1)), "MOOR-427")
+    assert shop.server.words(shop.name) == {"one"}
+
+
+def test_swap_back_of_a_swap_that_was_killed_first_opens_the_database_again(shop: Shop) -> None:
+    """A swap refuses new connections before it renames; its undo finds nothing to rename."""
+    done(shop.provision())
+    shop.server.fill(shop.name)
+    shop.server.query(f'ALTER DATABASE "{shop.name}" ALLOW_CONNECTIONS false')
+    said = done(
+        DatabaseSwap(
+            connection=shop.server.connection(),
+            fence=Fence("op-back", 1, wait_s=30),
+            instance=shop.instance,
+            database=shop.name,
+            take="previous",
+            replaced_by="op-1",
+            back_as="building",
+            back_of="op-1",
+        )
+    )
+    assert said["swapped"] is False
     assert shop.server.words(shop.name) == {"one"}
 
 

@@ -318,6 +318,14 @@ def test_copy_killed_at_a_step_is_carried_out_by_the_next_attempt(
     assert shop.building not in server.databases()
 
 
+def test_copy_killed_when_the_database_is_closed_already_is_carried_out_by_the_next_attempt(
+    server: Server, template: Template, shop: Shop
+) -> None:
+    server.query(f"ALTER DATABASE {shop.name} ALLOW_CONNECTIONS false")
+    assert done(shop.take(template))["install"] is False
+    assert shop.ask("SELECT count(*) > 0 FROM res_partner") == [(True,)]
+
+
 def test_template_with_a_file_missing_is_refused(server: Server, tmp_path: Path) -> None:
     made = new_template(server, tmp_path)
     done(made.begin())

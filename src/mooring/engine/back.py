@@ -14,7 +14,16 @@ from mooring.domain.work.names import beside
 from mooring.domain.work.results import ReturnResult
 from mooring.drivers.postgres import SQL, Identifier, Session
 from mooring.engine.databases import ensure_absent, ensure_disconnected, when_free
-from mooring.engine.marks import Database, check_ours, locked_server, now, observe_current, observe_one, write_mark
+from mooring.engine.marks import (
+    Database,
+    accept_connections,
+    check_ours,
+    locked_server,
+    now,
+    observe_current,
+    observe_one,
+    write_mark,
+)
 from mooring.engine.report import Reporter
 
 
@@ -106,24 +115,17 @@ def swap_in(
             if current is not None:
                 rename(current.name, previous)
                 write_mark(session, previous, DataMark(mark.instance, role, of or mark.operation, at=mark.at))
-                _accept(session, previous, accept=False)
+                accept_connections(session, previous, accept=False)
             rename(incoming, database)
             write_mark(session, database, mark)
-            _accept(session, database, accept=True)
+            accept_connections(session, database, accept=True)
 
     if current is None:
         when_free(session, incoming, swap, wait_s=wait_s, disconnect=True)
         return
-    _accept(session, current.name, accept=False)
+    accept_connections(session, current.name, accept=False)
     try:
         when_free(session, current.name, swap, wait_s=wait_s, disconnect=True)
     except DatabaseInUse:
-        if current.open:
-            _accept(session, database, accept=True)
+        accept_connections(session, database, accept=True)
         raise
-
-
-def _accept(session: Session, name: str, *, accept: bool) -> None:
-    words = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
-    query = words.format(Identifier(name), SQL("true" if accept else "false"))
-    session.execute(query, doing=f"{'accept' if accept else 'refuse'} connections to {name}")

@@ -94,12 +94,29 @@ def observe_current(
 ) -> tuple[Database | None, DataMark]:
     """What has the instance's name now, and its mark with this attempt in it; None and a fresh mark for nothing.
 
+    It accepts connections after this: a task that was killed in a swap may have left it closed.
+
+    Args:
+        session: holds the instance's lock.
+
     Raises:
         DatabaseForeign, StaleAttempt: see `check_ours` and `fenced`.
     """
     current = observe_one(session, database)
-    mark = DataMark(instance, "current") if current is None else check_ours(current, instance, role="current")
-    return current, fenced(mark, fence, task)
+    if current is None:
+        return None, fenced(DataMark(instance, "current"), fence, task)
+    mark = fenced(check_ours(current, instance, role="current"), fence, task)
+    if not current.open:
+        accept_connections(session, database, accept=True)
+        current = replace(current, open=True)
+    return current, mark
+
+
+def accept_connections(session: Session, name: str, *, accept: bool) -> None:
+    """Let new sessions into the database, or refuse them; those that are there stay."""
+    words = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    query = words.format(Identifier(name), SQL("true" if accept else "false"))
+    session.execute(query, doing=f"{'accept' if accept else 'refuse'} connections to {name}")
 
 
 def now() -> str:

@@ -15,7 +15,16 @@ from mooring.domain.work.names import beside
 from mooring.domain.work.results import CopyResult
 from mooring.drivers.postgres import SQL, Identifier, Session
 from mooring.engine.databases import ensure_absent, when_free
-from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_all, observe_one, write_mark
+from mooring.engine.marks import (
+    Database,
+    check_ours,
+    locked_server,
+    now,
+    observe_all,
+    observe_current,
+    observe_one,
+    write_mark,
+)
 from mooring.engine.report import Reporter
 
 # Room for what the server writes beside the files themselves.
@@ -36,10 +45,11 @@ def ensure_safety_copy(document: DatabaseSafetyCopy, report: Reporter) -> CopyRe
     with locked_server(
         document.connection, report, instance=document.instance, fence=document.fence, task=document.TASK
     ) as session:
-        source = observe_one(session, document.database)
+        source, mark = observe_current(
+            session, document.database, instance=document.instance, fence=document.fence, task=document.TASK
+        )
         if source is None:
             raise DatabaseMissing(f"There is no database {document.database}.")
-        mark = fenced(check_ours(source, document.instance, role="current"), document.fence, document.TASK)
         name = beside(document.instance, role="safety", operation=document.fence.operation)
         size = int(
             session.value("SELECT pg_database_size(%s::name)", (document.database,), doing="measure the database")

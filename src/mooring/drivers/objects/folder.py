@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from mooring.drivers.files import file_errors, fsync_dir, is_temporary
 from mooring.drivers.objects.errors import ObjectChanged, ObjectExists, ObjectMissing, StoreFailed, StoreForbidden
@@ -82,7 +83,7 @@ class FolderObjects:
             self._folder(path.parent)
             temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
             try:
-                _write(temporary, content, mode=0o660 if self._shared() else 0o600)
+                _write(temporary, content, mode=self._mode())
                 if create:
                     try:
                         path.hardlink_to(temporary)
@@ -155,7 +156,7 @@ class FolderObjects:
             missing.append(path)
             path = path.parent
         for folder in reversed(missing):
-            folder.mkdir(mode=0o770 if self._shared() else 0o700, exist_ok=True)
+            _make(folder, shared=self._shared())
             fsync_dir(folder.parent)
             self._made.add(folder)
 
@@ -164,6 +165,9 @@ class FolderObjects:
             return self._root.stat().st_mode & _GROUPS == _GROUPS
         except FileNotFoundError:
             return False
+
+    def _mode(self) -> int:
+        return 0o660 if self._shared() else 0o600
 
     def _keys(self, folder: Path, prefix: str) -> Iterator[str]:
         try:
@@ -202,7 +206,7 @@ class FolderObjects:
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
-        with self._lock, (self._root / _LOCK).open("wb") as file:
+        with self._lock, _open_lock(self._root / _LOCK, mode=self._mode()) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -220,9 +224,27 @@ class FolderObjects:
             raise StoreForbidden(f"This user may not {action} {key} at {self.place}.", details=str(error)) from error
 
 
-def _write(path: Path, content: Content, *, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+def _make(folder: Path, *, shared: bool) -> None:
     try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    if shared:
+        # The set-group-id bit came with the folder above; the group's bits are not the umask's to take.
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o070)
+
+
+def _open_lock(path: Path, *, mode: int) -> IO[bytes]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    if os.fstat(descriptor).st_uid == os.geteuid():  # only its owner can
+        os.fchmod(descriptor, mode)
+    return os.fdopen(descriptor, "r+b")
+
+
+def _write(path: Path, content: Content, *, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, mode)
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]

@@ -13,7 +13,7 @@ from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside
 from mooring.drivers.postgres import Session
 from mooring.engine.databases import create_database
-from mooring.engine.marks import check_ours, fenced, locked_server, observe_one, write_mark
+from mooring.engine.marks import check_ours, fenced, locked_server, observe_current, observe_one, write_mark
 from mooring.engine.prepare import ensure_extensions, ensure_schema
 from mooring.engine.report import Reporter
 from mooring.engine.safety import copy_settings, ensure_building_absent
@@ -35,10 +35,12 @@ def ensure_created(document: DatabaseCreate, report: Reporter) -> DatabaseCreate
     ) as session:
         _check_fits(document, session)
         name = beside(document.instance, role="building", operation=document.fence.operation)
-        current, left = observe_one(session, document.database), observe_one(session, name)
+        current, mark = observe_current(
+            session, document.database, instance=document.instance, fence=document.fence, task=document.TASK
+        )
+        left = observe_one(session, name)
         before = DataMark(document.instance, "building")
         if current is not None:
-            mark = fenced(check_ours(current, document.instance, role="current"), document.fence, document.TASK)
             write_mark(session, current.name, mark)
         elif left is not None and left.mark is not None:
             before = left.mark

@@ -9,10 +9,7 @@ the source, never linked: a change of owner, or a write in place, would reach th
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import re
-import stat
 import threading
 import time
 from collections import deque
@@ -26,14 +23,13 @@ from mooring.domain.work.live_copy import FilesCopied, FilestoreCopy
 from mooring.domain.work.live_copy_errors import SourceFilesUnreadable, SourceUnfit
 from mooring.domain.work.names import beside
 from mooring.engine.backup.exported import is_nameable, stream_names
+from mooring.engine.building_folder import BuildingFolder, is_sound, sha1_of_name
 from mooring.engine.filestore import is_folder
 from mooring.engine.report import Reporter
 from mooring.engine.server import open_session
-from mooring.engine.tree import clone_content, copy_file, remove_tree, rename, sync_all
+from mooring.engine.tree import clone_content, remove_tree, rename, sync_all
 from mooring.engine.volume import Volume, locked_volume
 
-_SHA1 = re.compile(r"[0-9a-f]{40}")
-_PIECE_BYTES = 1 << 20
 _WINDOW = 256
 _SAY_EVERY = 500
 _SHOWN = 20
@@ -103,15 +99,10 @@ class Gathering:
     reflinked: int = 0
     missing: set[str] = field(default_factory=set)
     damaged: set[str] = field(default_factory=set)
-    _owner: tuple[int, int] | None = None
-    _folders: set[Path] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        if os.geteuid() == 0:
-            # Odoo's user, whoever that is here, has the folder that its data is in.
-            info = self.volume.data.stat()
-            self._owner = (info.st_uid, info.st_gid)
+        self._folder = BuildingFolder(self.volume, self.home)
 
     def have_all(self, names: Iterable[tuple[str, int | None]]) -> None:
         """Have every file of the list that is anywhere.
@@ -121,8 +112,7 @@ class Gathering:
             SourceUnfit: the list holds a name that leads elsewhere.
             OSError: the volume refuses something.
         """
-        for part in ("filestore", "new"):
-            self._make_folder(self.home / part)
+        self._folder.begin()
         done = 0
         for _ in self._each(names):
             done += 1
@@ -155,35 +145,28 @@ class Gathering:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _have(self, name: str, size: int | None) -> None:
-        target, own = self.home / "filestore" / name, self.volume.current / name
-        wanted = name.rpartition("/")[2]
-        digest = wanted if _SHA1.fullmatch(wanted) else None
-        if is_sound(target, size, digest):
+        folder, digest = self._folder, sha1_of_name(name)
+        target, own = folder.whole / name, folder.current / name
+        if digest is not None and is_sound(target, size, digest):
             # By an earlier run.
             self._count("linked" if own.is_file() and own.samefile(target) else "copied")
             return
-        self._make_folder(target.parent)
-        target.unlink(missing_ok=True)
+        folder.clear(name)
         if digest is not None and is_sound(own, size, digest):
-            self._link(own, target)
-            return
-        if self.source is None:
-            if own.is_file() and not own.is_symlink():
-                self._link(own, target)
-            else:
-                self._miss(name)
-            return
-        self._copy(self.source / name, target, name, digest)
+            self._link(name)
+        elif self.source is not None:
+            self._copy(self.source / name, target, name, digest)
+        elif own.is_file() and not own.is_symlink():
+            self._link(name)
+        else:
+            self._miss(name)
 
-    def _link(self, own: Path, target: Path) -> None:
-        """Within the instance's own volume, where nothing changes a file that is written."""
-        if not copy_file(own, target) and self._owner:
-            os.chown(target, *self._owner)
+    def _link(self, name: str) -> None:
+        self._folder.link(name)
         self._count("linked")
 
     def _copy(self, source: Path, target: Path, name: str, digest: str | None) -> None:
-        aside = self.home / "new" / name.replace("/", "_")
-        aside.unlink(missing_ok=True)
+        aside = self._folder.aside(name)
         with _reading(source):
             try:
                 shared = clone_content(source, aside)
@@ -194,8 +177,8 @@ class Gathering:
             with self._lock:
                 self.damaged.add(name)
         size = aside.stat().st_size
-        if self._owner:
-            os.chown(aside, *self._owner)
+        if self._folder.owner:
+            os.chown(aside, *self._folder.owner)
         aside.rename(target)
         with self._lock:
             self.copied += 1
@@ -210,18 +193,6 @@ class Gathering:
         with self._lock:
             self.missing.add(name)
 
-    def _make_folder(self, folder: Path) -> None:
-        with self._lock:
-            missing: list[Path] = []
-            while folder not in self._folders and not is_folder(folder):
-                missing.append(folder)
-                folder = folder.parent
-            for path in reversed(missing):
-                path.mkdir(mode=0o755)
-                if self._owner:
-                    os.chown(path, *self._owner)
-            self._folders.update(missing)
-
 
 @contextmanager
 def _reading(source: Path) -> Iterator[None]:
@@ -232,22 +203,3 @@ def _reading(source: Path) -> Iterator[None]:
         if fault.errno in (errno.EACCES, errno.EPERM, errno.ELOOP) and fault.filename in (str(source), source):
             raise SourceFilesUnreadable(f"{os.strerror(fault.errno)}: {source}.") from None
         raise
-
-
-def is_sound(path: Path, size: int | None, digest: str | None) -> bool:
-    """Whether a regular file is there that has this size and the content that its name says."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode) or digest is None:
-            return False
-        # Odoo leaves the size out of rows of very old versions, and a name is stronger than a row.
-        if size and info.st_size != size:
-            return False
-        found = hashlib.sha1(usedforsecurity=False)
-        while piece := file.read(_PIECE_BYTES):
-            found.update(piece)
-    return found.hexdigest() == digest

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,14 +30,9 @@ from mooring.engine.repository.session import WriteSession
 from mooring.engine.repository.snapshots import Snapshot
 from mooring.engine.repository.together import plan_together, read_together
 
-# Tasks of several users share a folder through its group.
-_SHARED_UMASK = 0o007
-
 
 def store_of(settings: RepositorySettings, *, retry: RetryPolicy | None = None) -> ObjectStore:
     """The store of the settings; nothing is sent. Args: retry: how long to insist; a preflight is less patient."""
-    if settings.url.startswith("file:"):
-        os.umask(_SHARED_UMASK)
     return open_store(
         StoreSettings(
             url=settings.url.replace("azure://", "az://", 1),

@@ -16,7 +16,7 @@ from mooring.domain.work.errors import ExtensionMissing, RightsMissing, SqlFaile
 from mooring.domain.work.mark import DataMark
 from mooring.drivers.postgres import SQL, Identifier, Session
 from mooring.engine.databases import create_database
-from mooring.engine.marks import check_ours, fenced, observe_one, write_mark
+from mooring.engine.marks import check_ours, fenced, observe_current, observe_one, write_mark
 from mooring.engine.prepare import ensure_extensions, ensure_schema
 from mooring.engine.server import open_session
 
@@ -57,10 +57,12 @@ class Built(Protocol):
 
 def ensure_fence(session: Session, document: Built, name: str, *, task: str) -> DataMark:
     """The mark for what is built; the attempt is remembered on what is current, or on what an earlier one built."""
-    current, left = observe_one(session, document.database), observe_one(session, name)
+    current, mark = observe_current(
+        session, document.database, instance=document.instance, fence=document.fence, task=task
+    )
+    left = observe_one(session, name)
     seen = DataMark(document.instance, "building")
     if current is not None:
-        mark = fenced(check_ours(current, document.instance, role="current"), document.fence, task)
         write_mark(session, current.name, mark)
     elif left is not None and left.mark is not None:
         seen = left.mark

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -28,15 +26,14 @@ from mooring.domain.work.restore import FilestoreRestore, FilestoreRestoreResult
 from mooring.engine.backup.exported import is_nameable, stream_names
 from mooring.engine.backup.lists import read_files, ref_of
 from mooring.engine.backup.store import open_restore_store
+from mooring.engine.building_folder import BuildingFolder, is_sound, sha1_of_name
 from mooring.engine.filestore import is_folder
 from mooring.engine.report import Reporter
 from mooring.engine.repository.ports import Group, ManyReader, StreamReader
 from mooring.engine.server import open_session
-from mooring.engine.tree import copy_file, remove_tree, rename, sync_all, write_file
+from mooring.engine.tree import remove_tree, rename, sync_all, write_file
 from mooring.engine.volume import Volume, locked_volume
 
-_SHA1 = re.compile(r"[0-9a-f]{40}")
-_PIECE_BYTES = 1 << 20
 # Names that are worked on at once: enough that what lies together in packs is found, little in memory.
 _WINDOW = 16_384
 _LOT = 128
@@ -107,8 +104,7 @@ class _Wanted:
     @property
     def sha1(self) -> str | None:
         """What the content has to have, where the name says it."""
-        digest = self.name.rpartition("/")[2]
-        return digest if self.whole and _SHA1.fullmatch(digest) else None
+        return sha1_of_name(self.name) if self.whole else None
 
 
 @dataclass
@@ -133,15 +129,10 @@ class FilesRestore:
     report: Reporter
     linked: int = 0
     fetched: int = 0
-    _owner: tuple[int, int] | None = None
-    _folders: set[Path] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        if os.geteuid() == 0:
-            # Odoo's user, whoever that is here, has the folder that its data is in.
-            info = self.volume.data.stat()
-            self._owner = (info.st_uid, info.st_gid)
+        self._folder = BuildingFolder(self.volume, self.home)
 
     def fetch(self) -> None:
         """Have every file of the list, and those whose true content the snapshot holds.
@@ -151,8 +142,7 @@ class FilesRestore:
             SnapshotUnfit: the list holds a name that leads elsewhere.
             OSError: the volume refuses something.
         """
-        self._make_folder(self.home / "filestore")
-        self._make_folder(self.home / "new")
+        self._folder.begin()
         total = self.filestore.count
         done = 0
         for more in self._all():
@@ -197,15 +187,13 @@ class FilesRestore:
         return [one for one in lot if not self._has(one)]
 
     def _has(self, one: _Wanted) -> bool:
-        target, wanted = self.home / "filestore" / one.name, one.sha1
-        if wanted and _is_file(target, one.ref.size, wanted):
+        folder, wanted = self._folder, one.sha1
+        if wanted and is_sound(folder.whole / one.name, one.ref.size, wanted):
             return True
-        self._make_folder(target.parent)
-        target.unlink(missing_ok=True)
-        if not wanted or not _is_file(self.volume.current / one.name, one.ref.size, wanted):
+        folder.clear(one.name)
+        if not wanted or not is_sound(folder.current / one.name, one.ref.size, wanted):
             return False
-        if not copy_file(self.volume.current / one.name, target) and self._owner:
-            os.chown(target, *self._owner)
+        folder.link(one.name)
         with self._lock:
             self.linked += 1
         return True
@@ -222,8 +210,7 @@ class FilesRestore:
         return 1
 
     def _write(self, one: _Wanted, pieces: Iterable[bytes]) -> None:
-        aside = self.home / "new" / one.name.replace("/", "_")
-        aside.unlink(missing_ok=True)
+        aside = self._folder.aside(one.name)
         digest = hashlib.sha1(usedforsecurity=False)
         handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         with os.fdopen(handle, "wb", buffering=0) as file:
@@ -232,26 +219,14 @@ class FilesRestore:
                 view = memoryview(piece)
                 while view:
                     view = view[file.write(view) :]
-            if self._owner:
-                os.fchown(file.fileno(), *self._owner)
+            if self._folder.owner:
+                os.fchown(file.fileno(), *self._folder.owner)
         if one.sha1 and digest.hexdigest() != one.sha1:
             aside.unlink()
             raise RestoreIncomplete(f"The snapshot's content of {one.name} is not what its name says.")
-        aside.rename(self.home / "filestore" / one.name)
+        aside.rename(self._folder.whole / one.name)
         with self._lock:
             self.fetched += 1
-
-    def _make_folder(self, folder: Path) -> None:
-        with self._lock:
-            missing: list[Path] = []
-            while folder not in self._folders and not is_folder(folder):
-                missing.append(folder)
-                folder = folder.parent
-            for path in reversed(missing):
-                path.mkdir(mode=0o755)
-                if self._owner:
-                    os.chown(path, *self._owner)
-            self._folders.update(missing)
 
 
 def compare(
@@ -283,19 +258,3 @@ def _not_in(wanted: Iterable[str], listed: Iterator[str], missing: set[str]) -> 
         if have != name and name not in missing:
             lacking.append(name)
     return lacking
-
-
-def _is_file(path: Path, size: int, digest: str) -> bool:
-    """Whether a regular file of that size and content is there."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode) or info.st_size != size:
-            return False
-        found = hashlib.sha1(usedforsecurity=False)
-        while piece := file.read(_PIECE_BYTES):
-            found.update(piece)
-    return found.hexdigest() == digest

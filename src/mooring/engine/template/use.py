@@ -31,7 +31,7 @@ from mooring.domain.work.templates import (
 from mooring.drivers.postgres import SQL, Identifier, Session
 from mooring.engine.back import swap_in
 from mooring.engine.databases import ensure_absent
-from mooring.engine.marks import Database, check_ours, fenced, locked_server, now, observe_one, write_mark
+from mooring.engine.marks import Database, check_ours, locked_server, now, observe_current, observe_one, write_mark
 from mooring.engine.prepare import ensure_extensions, ensure_schema, is_empty
 from mooring.engine.provision import create_empty
 from mooring.engine.report import Reporter
@@ -137,10 +137,11 @@ def ensure_emptied(document: DatabaseEmpty, report: Reporter) -> Emptied:
 
 
 def _current(session: Session, document: DatabaseFromTemplate | DatabaseEmpty) -> tuple[Database, DataMark]:
-    current = observe_one(session, document.database)
+    current, mark = observe_current(
+        session, document.database, instance=document.instance, fence=document.fence, task=document.TASK
+    )
     if current is None:
         raise DatabaseMissing(f"There is no database {document.database}.")
-    mark = fenced(check_ours(current, document.instance, role="current"), document.fence, document.TASK)
     write_mark(session, document.database, mark)
     return current, mark
 
