@@ -17,14 +17,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import signal
 import socket
 import struct
 import sys
-from pathlib import Path
 
 from mooring.domain.model.desired import Destination
 from mooring.domain.relay import COMPLAINS, LISTENS, RelayDocument, load_relay
+from mooring.engine.service import run_service, say
 
 CONNECT_TIMEOUT_S = 10.0
 PIECE_BYTES = 64 * 1024
@@ -32,7 +31,7 @@ PIECE_BYTES = 64 * 1024
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 3))
 
 
-async def serve(document: RelayDocument, *, address: str = "0.0.0.0", stop: asyncio.Event) -> None:  # noqa: S104 - both legs
+async def serve(document: RelayDocument, stop: asyncio.Event, *, address: str = "0.0.0.0") -> None:  # noqa: S104 - both legs
     """Listen on every port of `document` until `stop` is set or its lifetime is over.
 
     Connections that are open then end with the caller's loop: nobody waits for them.
@@ -44,7 +43,7 @@ async def serve(document: RelayDocument, *, address: str = "0.0.0.0", stop: asyn
         for place in document.destinations:
             server = await asyncio.start_server(functools.partial(_pass_on, place), address, place.port)
             stack.callback(server.close)
-        _say(f"{LISTENS} for {', '.join(map(_name, document.destinations))}")
+        say(f"{LISTENS} for {', '.join(map(_name, document.destinations))}")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), document.lifetime_s)
 
@@ -55,7 +54,7 @@ async def _pass_on(place: Destination, reader: asyncio.StreamReader, writer: asy
             far_reader, far_writer = await asyncio.open_connection(place.host, place.port)
     except (OSError, UnicodeError) as fault:
         # A name that IDNA cannot write is a UnicodeError, and a TimeoutError has no words.
-        _say(f"{COMPLAINS} {_name(place)}: {getattr(fault, 'strerror', None) or str(fault) or type(fault).__name__}")
+        say(f"{COMPLAINS} {_name(place)}: {getattr(fault, 'strerror', None) or str(fault) or type(fault).__name__}")
         _reset(writer)
         return
     try:
@@ -100,31 +99,9 @@ def _name(place: Destination) -> str:
     return f"{place.host}:{place.port}"
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-async def _run(document: RelayDocument) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(document, stop=stop)
-
-
 def main(arguments: list[str]) -> int:
     """0 when it was told to end or its time was over, 1 when it cannot listen, 2 for a document that it cannot read."""
-    try:
-        document = load_relay(Path(arguments[0]).read_text(encoding="utf-8"))
-    except (IndexError, OSError, ValueError) as fault:
-        _say(f"relay: no document to go by: {fault}")
-        return 2
-    try:
-        asyncio.run(_run(document))
-    except OSError as fault:
-        _say(f"relay: cannot listen: {fault}")
-        return 1
-    return 0
+    return run_service(arguments, name="relay", cannot="listen", load=load_relay, serve=serve)
 
 
 if __name__ == "__main__":

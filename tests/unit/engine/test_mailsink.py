@@ -155,6 +155,13 @@ def test_sink_ends_who_says_nothing_that_it_understands(tmp_path: Path) -> None:
         assert b"421 4.7.0" in said
 
 
+def test_sink_that_is_told_to_end_does_not_wait_for_a_conversation(tmp_path: Path) -> None:
+    with sink(tmp_path / "mail") as one, closing(socket.create_connection((HERE, one.port), timeout=20)) as talker:
+        assert talker.recv(3) == b"220"
+        one.process.terminate()
+        assert one.process.wait(20) == 0
+
+
 def test_sink_without_a_folder_or_a_document_says_so(tmp_path: Path) -> None:
     document = tmp_path / "sink.json"
     document.write_text(dump_sink(SinkDocument(0, str(tmp_path / "gone"))))
