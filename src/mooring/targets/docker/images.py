@@ -9,7 +9,8 @@ from typing import Any
 
 from mooring.domain.model.release import Release, ResolvedRelease
 from mooring.domain.model.secret import SecretKey, SecretValue
-from mooring.drivers.docker.engine import DOCKER_HUB, Engine, login_for, registry_of
+from mooring.drivers.docker.engine import Engine
+from mooring.drivers.docker.registry import DOCKER_HUB, login_for, registry_of
 from mooring.errors import FailedError, UsageError
 from mooring.targets.docker.options import DockerOptions
 from mooring.targets.errors import ImageNotFound, RegistryDenied, RegistryUnreachable

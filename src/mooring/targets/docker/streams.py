@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from mooring.domain.model.identity import Ref
 from mooring.drivers.clock import Clock
-from mooring.drivers.docker.engine import Engine, Stream
+from mooring.drivers.docker.engine import Engine
+from mooring.drivers.docker.stream import Stream
 from mooring.drivers.errors import EngineUnreachable
 from mooring.errors import MooringError
 from mooring.targets.docker import labels as tag

@@ -17,7 +17,8 @@ import tty as terminal_modes
 from collections.abc import Iterator, Sequence
 
 from mooring.domain.model.identity import Ref
-from mooring.drivers.docker.engine import Engine, close_stream
+from mooring.drivers.docker.engine import Engine
+from mooring.drivers.docker.stream import close_stream
 from mooring.targets.docker import labels as tag
 from mooring.targets.errors import NotRunning
 

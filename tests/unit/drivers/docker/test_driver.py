@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from mooring.drivers.docker.archive import Entry, member_count, pack_folder, read_archive, render_archive
-from mooring.drivers.docker.engine import labelled, login_for
+from mooring.drivers.docker.connection import labelled
 from mooring.drivers.docker.faults import refusal, registry_refusal
 from mooring.drivers.docker.find import find_engine
+from mooring.drivers.docker.registry import login_for
 from mooring.drivers.docker.routes import local_subnets
 from mooring.drivers.errors import EngineUnreachable
 from mooring.errors import MooringError
