@@ -61,7 +61,7 @@ golden: $(VENV) ## Write the golden files anew from the code (review the differe
 
 .PHONY: bench
 bench: $(VENV) ## Measure speed as ratios and write docs/benchmarks.md
-	@testbed/with.sh --images "odoo:14.0 postgres:17 caddy:2 engine" docker -- $(PY) -m bench $(ARGS)
+	@testbed/with.sh --images "odoo:14.0 odoo:14.0-base odoo:14.0-next postgres:17 caddy:2 engine" docker -- $(PY) -m bench $(ARGS)
 
 .PHONY: lint
 lint: $(VENV) ## Check format, style, types, layers and the documentation (under a minute)

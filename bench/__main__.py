@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench import fifty, fresh, idle, settled, starting, tasks, templates
+from bench import fifty, fresh, idle, settled, starting, tasks, templates, upgrades
 from bench.backups import box as boxes
 from bench.backups import measure as backups
+from bench.backups import refreshing
 from bench.commands import ROOT, RunFailed
 from bench.figures import Figure, Part
 from bench.machine import describe, load
@@ -20,9 +21,9 @@ from bench.page import render_page, render_table
 from bench.place import Place, engine_client, new_place
 from mooring.cli.engine_image import OWN_IMAGE
 
-DATA_PARTS = ("backup", "changes", "blobs", "latency")
+DATA_PARTS = ("backup", "refresh", "changes", "blobs", "latency")
 PAGE = ROOT / "docs" / "benchmarks.md"
-PARTS = ("start", "fresh", "settled", "many", "idle", "task", "template", *DATA_PARTS)
+PARTS = ("start", "fresh", "settled", "many", "idle", "task", "template", "upgrade", *DATA_PARTS)
 
 
 def main() -> None:
@@ -70,6 +71,7 @@ def _measure(place: Place, wanted: list[str], given: argparse.Namespace) -> list
         take("idle", lambda: idle.measure(place, instances=given.instances, window_s=given.window))
     take("task", lambda: tasks.measure(place, repeats=given.repeats))
     take("template", lambda: templates.measure(place, given.pairs))
+    take("upgrade", lambda: upgrades.measure(place, pairs=given.pairs, repeats=given.repeats))
     if set(DATA_PARTS) & set(wanted):
         with (
             tempfile.TemporaryDirectory(prefix="mooring-bench-") as folder,
@@ -77,6 +79,7 @@ def _measure(place: Place, wanted: list[str], given: argparse.Namespace) -> list
         ):
             laid = backups.prepare(box)
             take("backup", lambda: backups.beside(box, repeats=given.pairs))
+            take("refresh", lambda: refreshing.refresh(box, repeats=given.pairs))
             take("latency", lambda: backups.latency(box, window_s=60.0))
             take("changes", lambda: backups.changes(box, laid))
             take("blobs", lambda: backups.many(box))

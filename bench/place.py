@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,20 @@ class Place:
         path.write_text(json.dumps(value), encoding="utf-8")
         return str(path)
 
+    def operation(self, name: str, kind: str) -> dict[str, Any]:
+        """The last operation of a type of an instance, with its steps, as the program shows it.
+
+        Raises:
+            RunFailed: there is none.
+        """
+        listed = json.loads(self.mooring("-n", self.namespace, "operations", "list", name, "-o", "json").out)
+        rows = listed["items"] if isinstance(listed, dict) else listed
+        found = [one["name"] for one in rows if one["type"] == kind]
+        if not found:
+            raise RunFailed(f"{name} has had no {kind}")
+        shown = self.mooring("-n", self.namespace, "operations", "show", found[-1], "-o", "json").out
+        return dict(json.loads(shown))
+
     def containers(self) -> dict[str, tuple[str, str, int]]:
         """Name → id, time of its start, number of restarts, of every container made from here."""
         found = self.engine.containers(all=True, filters={"label": [f"{INSTALLATION}={self.installation}"]})
@@ -131,6 +146,11 @@ def check_login(url: str) -> None:
 def engine_client() -> Any:
     """The engine that Mooring finds, too: DOCKER_HOST, else the usual socket. The library has types for a part only."""
     return docker.APIClient(base_url=os.environ.get("DOCKER_HOST"), version="auto", timeout=120)
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """Between two times of a journal."""
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
 
 
 def pause(seconds: float) -> None:

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from bench.backups.dataset import APPS
 from bench.commands import Run, RunFailed
 from bench.figures import Figure, Part, ratios
-from bench.place import Place, check_login, new_place, pause
+from bench.place import Place, check_login, new_place, pause, seconds_between
 from mooring.domain.operations.init import COPY, INSTALL
 
 STEP_LIMIT = 1 / 20
@@ -130,12 +128,7 @@ def _wait_login(url: str, applied: Future[Run]) -> float:
 
 def _step(place: Place, name: str, step: str) -> tuple[float, dict[str, Any] | None]:
     """Seconds between the records of a step of the instance's init, and its result."""
-    listed = json.loads(place.mooring("-n", place.namespace, "operations", "list", name, "-o", "json").out)
-    rows = listed["items"] if isinstance(listed, dict) else listed
-    init = next(one["name"] for one in rows if one["type"] == "Init")
-    shown = json.loads(place.mooring("-n", place.namespace, "operations", "show", init, "-o", "json").out)
-    records = [one for one in shown["steps"] if one["step"] == step]
+    records = [one for one in place.operation(name, "Init")["steps"] if one["step"] == step]
     if not records or records[-1]["state"] != "done":
         raise RunFailed(f"{name}: the step {step} was not carried out")
-    begin, end = (datetime.fromisoformat(one["at"]) for one in (records[0], records[-1]))
-    return (end - begin).total_seconds(), records[-1].get("result")
+    return seconds_between(records[0]["at"], records[-1]["at"]), records[-1].get("result")

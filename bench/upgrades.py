@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an upgrade costs: with nothing changed, with one small module of eight changed, and with all updated in any case."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.backups.dataset import APPS
+from bench.commands import RunFailed
+from bench.figures import Figure, Part, ratios
+from bench.place import Place, new_place, pause, seconds_between
+from mooring.domain.instance.module_tasks import HASH
+from mooring.domain.operations.upgrade import MIGRATE, START
+
+BASE, NEXT, SAME = "odoo:14.0-base", "odoo:14.0-next", "mooring-bench-same:1"
+SMALL = "mooring_demo"
+MODULES = [*APPS.split(","), SMALL]
+NOTHING_S = 2.0
+CHANGED = 1 / 5
+REST_S = 2.0
+STILL = "still"
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """One upgrade, as its journal tells it.
+
+    Attributes:
+        whole_s: from its first record to its last: what follows after users are in again, too.
+        users_s: of that, until users were in again; None where nothing stopped.
+        steps_s: step → seconds, of those that were carried out.
+        touched: modules that Odoo was given.
+    """
+
+    whole_s: float
+    users_s: float | None
+    steps_s: dict[str, float]
+    touched: list[str]
+
+
+@dataclass
+class _Found:
+    nothing: list[Upgraded] = field(default_factory=list)
+    same: list[Upgraded] = field(default_factory=list)
+    changed: list[Upgraded] = field(default_factory=list)
+    every: list[Upgraded] = field(default_factory=list)
+    program: list[float] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def measure(outer: Place, *, pairs: int, repeats: int) -> Part:
+    """Upgrades with nothing to do, and pairs of what changed alone and of everything."""
+    found = _Found()
+    with new_place(outer.engine, host=outer.host) as place:
+        try:
+            _prepare(place)
+            _nothing(place, found, pairs=pairs, repeats=repeats)
+        except RunFailed as fault:
+            found.failed.append(str(fault))
+        for number in range(0 if found.failed else pairs):
+            print(f"  pair {number + 1} of {pairs}", flush=True)
+            try:
+                _pair(place, number, found)
+            except RunFailed as fault:
+                found.failed.append(str(fault))
+    return _part(found)
+
+
+def read_upgrade(operation: dict[str, Any]) -> Upgraded:
+    """What the journal of an upgrade says, as `operations show` prints it."""
+    records = operation["steps"]
+    steps: dict[str, float] = {}
+    began: dict[str, str] = {}
+    users = None
+    for one in records:
+        if one["state"] == "intended":
+            began[one["step"]] = one["at"]
+        elif one["state"] == "done" and one["step"] in began:
+            steps[one["step"]] = seconds_between(began[one["step"]], one["at"])
+            if one["step"] == START:
+                users = seconds_between(records[0]["at"], one["at"])
+    found = [one["result"] for one in records if one["step"] == HASH and one["state"] == "done"]
+    whole = seconds_between(records[0]["at"], records[-1]["at"])
+    return Upgraded(whole, users, steps, list(found[-1]["touched"]) if found else [])
+
+
+def _prepare(place: Place) -> None:
+    """A server, a template of eight modules, and an image that differs from its model in nothing that Odoo knows."""
+    place.mooring("apply", "-f", _manifest(place, "model", BASE, init={"modules": ["base"], "template": "never"}))
+    place.mooring("apply", "-f", _manifest(place, "model", BASE))
+    place.mooring("-n", place.namespace, "template", "build", "model")
+    place.mooring("-n", place.namespace, "stop", "model")
+    recipe = io.BytesIO(f'FROM {BASE}\nLABEL dev.mooring.bench="same modules"\n'.encode())
+    for line in place.engine.build(fileobj=recipe, tag=SAME, decode=True, rm=True):
+        if "error" in line:
+            raise RunFailed(line["error"])
+    place.images.append(SAME)
+
+
+def _nothing(place: Place, found: _Found, *, pairs: int, repeats: int) -> None:
+    place.mooring("apply", "-f", _manifest(place, STILL, BASE))
+    for _ in range(repeats):
+        run = place.mooring("-n", place.namespace, "upgrade", STILL)
+        found.program.append(run.wall_s)
+        found.nothing.append(_last(place, STILL, touched=[]))
+    for number in range(pairs):
+        place.mooring("apply", "-f", _manifest(place, STILL, BASE if number % 2 else SAME))
+        found.same.append(_last(place, STILL, touched=[]))
+    place.mooring("-n", place.namespace, "stop", STILL)
+    pause(REST_S)
+
+
+def _pair(place: Place, number: int, found: _Found) -> None:
+    for kept, name, more, touched in (
+        (found.changed, f"changed{number}", {}, [SMALL]),
+        (found.every, f"every{number}", {"autoUpgrade": {"modules": "all"}}, ["all"]),
+    ):
+        place.mooring("apply", "-f", _manifest(place, name, BASE))
+        pause(REST_S)
+        place.mooring("apply", "-f", _manifest(place, name, NEXT, **more))
+        kept.append(_last(place, name, touched=touched))
+        place.mooring("-n", place.namespace, "stop", name)
+        pause(REST_S)
+    # As many of each; a run that failed has raised.
+    one, all_of_them = found.changed[-1], found.every[-1]
+    print(f"    one module {one.whole_s:.1f} s, all {all_of_them.whole_s:.1f} s", flush=True)
+
+
+def _last(place: Place, name: str, *, touched: list[str]) -> Upgraded:
+    """The last upgrade of an instance.
+
+    Raises:
+        RunFailed: it updated something else than it should.
+    """
+    upgraded = read_upgrade(place.operation(name, "Upgrade"))
+    if upgraded.touched != touched:
+        raise RunFailed(f"the upgrade of {name} updated {upgraded.touched} and not {touched}")
+    return upgraded
+
+
+def _part(found: _Found) -> Part:
+    # Of a pair that failed half way one is left over.
+    pairs = list(zip(found.changed, found.every, strict=False))
+    changed, every = [one for one, _ in pairs], [one for _, one in pairs]
+
+    def whole(upgrades: list[Upgraded]) -> tuple[float, ...]:
+        return tuple(one.whole_s for one in upgrades)
+
+    def step(upgrades: list[Upgraded]) -> tuple[float, ...]:
+        return tuple(one.steps_s[MIGRATE] for one in upgrades)
+
+    return Part(
+        "What an upgrade costs",
+        f"An instance with {len(MODULES)} apps that were asked for and all that these need ({', '.join(MODULES)}), without "
+        "data. The time of the operation is what its journal says, from its first record to its last. "
+        "`mooring upgrade` with nothing changed; `mooring apply` of another image with the same modules; and "
+        f"`mooring apply` of an image in which `{SMALL}` alone is another, beside the same with `autoUpgrade.modules: all`. "
+        "In pairs, each with new instances.",
+        (
+            Figure("`mooring upgrade` with nothing changed, the operation", "s", whole(found.nothing), NOTHING_S),
+            Figure("the whole program then", "s", tuple(found.program)),
+            Figure(
+                "one small module of eight by `all`, the operation",
+                "ratio",
+                ratios(whole(changed), whole(every)),
+                CHANGED,
+                tuple(found.failed),
+            ),
+            Figure("one small module of eight by `all`, Odoo's part", "ratio", ratios(step(changed), step(every))),
+            Figure("one small module of eight", "s", whole(changed)),
+            Figure("all modules", "s", whole(every)),
+            Figure("another image, the same modules: until users are in", "s", _users(found.same)),
+            Figure("one small module of eight: until users are in", "s", _users(changed)),
+            Figure("all modules: until users are in", "s", _users(every)),
+        ),
+        lists={
+            f"Steps of the last upgrade: {title}": tuple(
+                f"{seconds:7.1f}  {name}" for name, seconds in upgrades[-1].steps_s.items()
+            )
+            for title, upgrades in (
+                ("nothing changed", found.nothing),
+                ("another image, the same modules", found.same),
+                ("one small module", changed),
+                ("all modules", every),
+            )
+            if upgrades
+        },
+    )
+
+
+def _users(upgrades: list[Upgraded]) -> tuple[float, ...]:
+    return tuple(one.users_s for one in upgrades if one.users_s is not None)
+
+
+def _manifest(place: Place, name: str, image: str, **more: Any) -> str:
+    return place.manifest(name, **{"image": image, "init": {"modules": MODULES}, "database": {}, **more})
