@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.control.errors import SeriesMismatch
@@ -21,17 +22,20 @@ from mooring.drivers.secret_text import PULL_KEY
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What the spec names: `known` where its facts are known already, else only where it is.
+class Found:
+    """An image that the target was asked for.
 
     Attributes:
         source: as the spec names it.
-        resolved: the image; None where `known` was pinned under this name before.
+        release: what that stands for now.
     """
 
     source: str
-    resolved: ResolvedRelease | None = None
-    known: PinnedRelease | None = None
+    release: ResolvedRelease
+
+
+Choice: TypeAlias = PinnedRelease | Found
+"""What the spec names: pinned under this name before, or looked up."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,9 @@ async def choose_release(
     secret = spec.image_pull_secret
     pull_secret = SecretKey(SecretRef(ref.namespace, secret), PULL_KEY) if secret else None
     if not fresh and wanted == ledger.wanted_source and (known := ledger.release(ledger.wanted)) is not None:
-        return Choice(wanted, known=replace(known, release=replace(known.release, pull_secret=pull_secret)))
+        return replace(known, release=replace(known.release, pull_secret=pull_secret))
     found = await services.target.resolve(Release(image=wanted), pull_secret=pull_secret)
-    resolved = replace(found, pull_secret=pull_secret)
-    return Choice(wanted, resolved, ledger.release(resolved.digest))
+    return Found(wanted, replace(found, pull_secret=pull_secret))
 
 
 async def learn_release(
@@ -73,25 +76,24 @@ async def learn_release(
         SeriesMismatch: the manifest's `version` is not the release's.
         UnknownSeries: a series that Mooring does not know.
     """
-    known, resolved = choice.known, choice.resolved
-    if resolved is None:
-        if known is None:  # pragma: no cover - a choice has one of them
-            raise AssertionError(choice.source)
-        check_version(spec, known)
+    if isinstance(choice, PinnedRelease):
+        check_version(spec, choice)
         # Only what it would be got with can differ from what is written down.
-        same = ledger.release(known.release.digest) == known
-        return Pinning(ledger if same else ledger.with_release(known), known)
+        same = ledger.release(choice.release.digest) == choice
+        return Pinning(ledger if same else ledger.with_release(choice), choice)
+    known = ledger.release(choice.release.digest)
     if known is None:
-        answer = await ask(services, release_probe_task(ref, identity, resolved))
+        answer = await ask(services, release_probe_task(ref, identity, choice.release))
         if answer is None:
             return Pinning(ledger, None)
         facts = parse_release_probe(answer)
         facts_for(facts.series)
-        known = PinnedRelease(resolved, facts)
+        pinned = PinnedRelease(choice.release, facts)
     else:
-        known = replace(known, release=resolved)
-    check_version(spec, known)
-    return Pinning(replace(ledger.with_release(known), wanted_source=choice.source, wanted=resolved.digest), known)
+        pinned = replace(known, release=choice.release)
+    check_version(spec, pinned)
+    learned = replace(ledger.with_release(pinned), wanted_source=choice.source, wanted=choice.release.digest)
+    return Pinning(learned, pinned)
 
 
 def check_version(spec: OdooInstanceSpec, pinned: PinnedRelease) -> None:
