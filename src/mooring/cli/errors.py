@@ -11,6 +11,7 @@ from mooring.errors import (
     FailedError,
     MooringError,
     NotFoundError,
+    Retry,
     SeveralErrors,
     UsageError,
     raise_all,
@@ -123,6 +124,15 @@ class NoServiceManager(FailedError):
         "Run `mooring setup --no-agent`, and let what starts services here (a supervisor, a container's command) run "
         "`mooring agent run`. On WSL: `systemd=true` under `[boot]` in /etc/wsl.conf, then `wsl --shutdown`."
     )
+
+
+class SecretDiffers(ConflictError):
+    """A secret that should be written is there already with another value; it was left alone."""
+
+    code = "MOOR-716"
+    reason = "SecretDiffers"
+    retry = Retry.NEVER
+    default_resolution = "Name another secret with --secret NAME, or delete the old one if nothing uses it."
 
 
 class KeysMissing(UsageError):

@@ -54,16 +54,9 @@ def write_sample(
         FileExists: the file is there.
         FileUnreadable: it cannot be written.
     """
-    from mooring.cli.errors import FileExists, FileUnreadable
+    from mooring.cli.new_file import write_new
 
-    text = sample_text(options, name, image=image, hosts=hosts, modules=modules)
-    try:
-        with path.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-    except FileExistsError:
-        raise FileExists(f"{path} is there already; it was left alone.") from None
-    except OSError as error:
-        raise FileUnreadable(f"{path} cannot be written: {error.strerror or error}.") from error
+    write_new(path, sample_text(options, name, image=image, hosts=hosts, modules=modules))
 
 
 def sample_text(

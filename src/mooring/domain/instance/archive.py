@@ -39,7 +39,7 @@ class ArchiveAccess:
 
     Attributes:
         url: of the archive, or of the Odoo that makes it.
-        credentials: the store's values `accessKeyId` and `secretAccessKey`; empty for the machine's own identity.
+        credentials: the store's values `accessKeyId` and `secretAccessKey`; empty: requests are not signed.
         database: of that Odoo; empty where the url is the archive's own.
         password: that Odoo's master password.
         filestore: folder of the machine that Mooring runs on, with the attachments of a dump.

@@ -77,7 +77,7 @@ class ArchiveStore(Shape):
     """One object of a store: `url` of its folder and the rest of its name.
 
     Attributes:
-        credentials_dir: folder with `accessKeyId` and `secretAccessKey`; None for the machine's own identity.
+        credentials_dir: folder with `accessKeyId` and `secretAccessKey`; None: requests are not signed.
     """
 
     url: str
