@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several documents share: how to connect, and the fence of an operation."""
+"""What several documents share: how to connect, the fence of an operation, and the instance's database that it is about."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from mooring.domain.work.codec import Shape
+from mooring.domain.work.codec import Document, Shape
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 DATABASE_NAME_BYTES = 63
@@ -79,3 +79,26 @@ def check_database_name(name: str) -> None:
         raise ValueError(f"database name {name!r} is empty, too long or not printable")
     if name in SERVERS_OWN:
         raise ValueError(f"database {name} is the server's own")
+
+
+@dataclass(frozen=True)
+class DatabaseDocument(Document):
+    """What a document begins with that works on the database of one instance.
+
+    Attributes:
+        instance: its id.
+        database: its current one.
+    """
+
+    connection: Connection
+    fence: Fence
+    instance: str
+    database: str
+
+    def __post_init__(self) -> None:
+        """Refuse the server's own databases.
+
+        Raises:
+            ValueError: says which.
+        """
+        check_database_name(self.database)

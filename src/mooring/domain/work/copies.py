@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from mooring.domain.work.codec import Document
-from mooring.domain.work.common import Connection, Fence, check_database_name
+from mooring.domain.work.common import Connection, DatabaseDocument, Fence
 
 DataRole = Literal["current", "previous", "building", "safety"]
 
 
 @dataclass(frozen=True)
-class DatabaseSafetyCopy(Document):
+class DatabaseSafetyCopy(DatabaseDocument):
     """Copy the database of a stopped instance beside it, under the operation's id. Administrator; gives `CopyResult`.
 
     A complete copy of the same operation is kept, an incomplete one is made again.
@@ -26,25 +26,13 @@ class DatabaseSafetyCopy(Document):
 
     TASK: ClassVar[str] = "database-safety-copy"
 
-    connection: Connection
-    fence: Fence
-    instance: str
-    database: str
     disconnect: bool = False
     free_bytes: int | None = None
     make_room: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse the server's own databases.
-
-        Raises:
-            ValueError: says which.
-        """
-        check_database_name(self.database)
-
 
 @dataclass(frozen=True)
-class DatabaseReturn(Document):
+class DatabaseReturn(DatabaseDocument):
     """Make the safety copy of this fence's operation current again. Administrator; gives `ReturnResult`.
 
     Attributes:
@@ -53,19 +41,7 @@ class DatabaseReturn(Document):
 
     TASK: ClassVar[str] = "database-return"
 
-    connection: Connection
-    fence: Fence
-    instance: str
-    database: str
     keep: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse the server's own databases.
-
-        Raises:
-            ValueError: says which.
-        """
-        check_database_name(self.database)
 
 
 @dataclass(frozen=True)

@@ -31,20 +31,13 @@ def _check(data_dir: str, database: str, instance: str, operation: str | None) -
 
 
 @dataclass(frozen=True)
-class FilestoreSafetyCopy(Document):
-    """Copy the filestore of a stopped instance aside, by hard links where they work. Gives `FilestoreCopyResult`.
-
-    Attributes:
-        make_room: remove the copies of earlier operations where the new one fits only then.
-    """
-
-    TASK: ClassVar[str] = "filestore-safety-copy"
+class _OwnFilestore(Document):
+    """What the documents begin with that copy a filestore under the operation's id, and return to that copy."""
 
     fence: Fence
     instance: str
     data_dir: str
     database: str
-    make_room: bool = False
 
     def __post_init__(self) -> None:
         """Refuse names that lead elsewhere.
@@ -56,7 +49,20 @@ class FilestoreSafetyCopy(Document):
 
 
 @dataclass(frozen=True)
-class FilestoreReturn(Document):
+class FilestoreSafetyCopy(_OwnFilestore):
+    """Copy the filestore of a stopped instance aside, by hard links where they work. Gives `FilestoreCopyResult`.
+
+    Attributes:
+        make_room: remove the copies of earlier operations where the new one fits only then.
+    """
+
+    TASK: ClassVar[str] = "filestore-safety-copy"
+
+    make_room: bool = False
+
+
+@dataclass(frozen=True)
+class FilestoreReturn(_OwnFilestore):
     """Make the safety copy of this fence's operation the filestore again. Gives `FilestoreReturnResult`.
 
     Attributes:
@@ -65,19 +71,7 @@ class FilestoreReturn(Document):
 
     TASK: ClassVar[str] = "filestore-return"
 
-    fence: Fence
-    instance: str
-    data_dir: str
-    database: str
     keep: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse names that lead elsewhere.
-
-        Raises:
-            ValueError: says which.
-        """
-        _check(self.data_dir, self.database, self.instance, self.fence.operation)
 
 
 @dataclass(frozen=True)

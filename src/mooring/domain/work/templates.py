@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mooring.domain.work.codec import Document, Shape
-from mooring.domain.work.common import Connection, Fence, check_database_name
+from mooring.domain.work.common import Connection, DatabaseDocument, Fence
 
 SCHEMA = "mooring_template"
 """The schema of a template that holds its files; in an instance's database it says that the copy is not finished."""
@@ -112,7 +112,7 @@ class TemplatePrune(Document):
 
 
 @dataclass(frozen=True)
-class DatabaseFromTemplate(Document):
+class DatabaseFromTemplate(DatabaseDocument):
     """Put a copy of a template in the place of an instance's empty database. Administrator; gives `FromTemplate`.
 
     Where that cannot be, nothing is changed, and the result says that Odoo has to install the modules itself.
@@ -124,24 +124,12 @@ class DatabaseFromTemplate(Document):
 
     TASK: ClassVar[str] = "database-from-template"
 
-    connection: Connection
-    fence: Fence
-    instance: str
-    database: str
     owner: str
     template: str
 
-    def __post_init__(self) -> None:
-        """Refuse the server's own databases.
-
-        Raises:
-            ValueError: says which.
-        """
-        check_database_name(self.database)
-
 
 @dataclass(frozen=True)
-class DatabaseEmpty(Document):
+class DatabaseEmpty(DatabaseDocument):
     """Put an empty database in the place of a copy that this operation made. Administrator; gives `Emptied`.
 
     A database that this operation did not make is left alone.
@@ -149,19 +137,7 @@ class DatabaseEmpty(Document):
 
     TASK: ClassVar[str] = "database-empty"
 
-    connection: Connection
-    fence: Fence
-    instance: str
-    database: str
     owner: str
-
-    def __post_init__(self) -> None:
-        """Refuse the server's own databases.
-
-        Raises:
-            ValueError: says which.
-        """
-        check_database_name(self.database)
 
 
 @dataclass(frozen=True)
