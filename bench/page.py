@@ -17,7 +17,7 @@ a time.
 """
 _HOW = """## How to run it
 
-    make bench                                  # everything: forty minutes, 6 GB of memory, 20 GB of disk
+    make bench                                  # everything: an hour, 6 GB of memory, 20 GB of disk
     make bench ARGS="--only start,task"         # some parts, printed and not written
     make bench ARGS="--pairs 5 --instances 20"  # more repetitions, fewer instances
 
