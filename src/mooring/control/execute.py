@@ -23,7 +23,7 @@ from mooring.domain.instance.ledger import Ledger, dump_ledger
 from mooring.domain.instance.outcome import finish
 from mooring.domain.instance.status import Measured, describe_database, read_measured
 from mooring.domain.model.observed import Observed
-from mooring.domain.operations.advance import Finished
+from mooring.domain.operations.moves import Finished
 from mooring.domain.operations.plan import OperationType
 
 

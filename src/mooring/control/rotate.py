@@ -14,9 +14,9 @@ from mooring.control.services import Services
 from mooring.control.work import Work, is_rotated, save_ledger
 from mooring.domain.instance.tasks import OWNER_PASSWORD_FILE, admin_connection, admin_task
 from mooring.domain.model.identity import child
-from mooring.domain.operations.advance import current_task
 from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.plan import OperationType
+from mooring.domain.operations.progress import current_task
 from mooring.domain.work.database import RolePassword
 
 LOOK_S = 0.3

@@ -19,24 +19,13 @@ from mooring.domain.instance.outcome import note_done
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.observed import Observed
-from mooring.domain.operations.advance import (
-    Cancel,
-    Clear,
-    Finished,
-    Purge,
-    Record,
-    Seen,
-    Serve,
-    Start,
-    Wait,
-    advance,
-    current_task,
-    hold,
-)
+from mooring.domain.operations.advance import advance
 from mooring.domain.operations.build import Accepted, build_plan
 from mooring.domain.operations.drill import PLACE, SERVER
 from mooring.domain.operations.journal import StepRecord, dump_record
+from mooring.domain.operations.moves import Cancel, Clear, Finished, Purge, Record, Seen, Serve, Start, Wait
 from mooring.domain.operations.plan import Gone, Hold, Note, Plan, ScratchServer, Step
+from mooring.domain.operations.progress import current_task, hold
 from mooring.domain.task import TaskState
 
 MOVES_A_PASS = 100

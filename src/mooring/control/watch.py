@@ -12,7 +12,7 @@ from __future__ import annotations
 from mooring.control.operations import list_operations
 from mooring.control.services import Services
 from mooring.domain.model.identity import Ref
-from mooring.domain.operations.advance import current_task
+from mooring.domain.operations.progress import current_task
 
 LOOK_S = 0.05
 PASS_S = 1.5

@@ -15,22 +15,9 @@ from typing import Literal
 
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Observed, Replica, WorkloadSeen
-from mooring.domain.operations.advance import (
-    Cancel,
-    Clear,
-    Finished,
-    Move,
-    Purge,
-    Record,
-    Seen,
-    Serve,
-    Start,
-    Wait,
-    advance,
-    current_task,
-    hold,
-)
+from mooring.domain.operations.advance import advance
 from mooring.domain.operations.journal import StepRecord, dump_record, load_records
+from mooring.domain.operations.moves import Cancel, Clear, Finished, Move, Purge, Record, Seen, Serve, Start, Wait
 from mooring.domain.operations.plan import (
     NO_HOLD,
     Action,
@@ -41,6 +28,7 @@ from mooring.domain.operations.plan import (
     RunTask,
     Step,
 )
+from mooring.domain.operations.progress import current_task, hold
 from mooring.domain.task import TaskSpec, TaskState
 
 SHOP = Ref("OdooInstance", "default", "shop")

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from mooring.domain.model.observed import Observed, Replica, WorkloadSeen
-from mooring.domain.operations.advance import Cancel, Finished, Purge, Record, Seen, Start, Wait, advance, hold
+from mooring.domain.operations.advance import advance
 from mooring.domain.operations.journal import StepRecord
+from mooring.domain.operations.moves import Cancel, Finished, Purge, Record, Seen, Start, Wait
 from mooring.domain.operations.plan import NO_HOLD, Gone, Hold, Plan, Ready, RemoveVolumes, Step, When
+from mooring.domain.operations.progress import hold
 from mooring.domain.task import TaskState
 
 from .operation_world import SHOP, START, World, note, plan, run, step, task

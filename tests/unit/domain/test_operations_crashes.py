@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mooring.domain.operations.advance import Finished, hold
+from mooring.domain.operations.moves import Finished
 from mooring.domain.operations.plan import (
     NO_HOLD,
     Action,
@@ -25,6 +25,7 @@ from mooring.domain.operations.plan import (
     RemoveVolumes,
     Step,
 )
+from mooring.domain.operations.progress import hold
 
 from .operation_world import Loss, Outcome, World, step, task
 

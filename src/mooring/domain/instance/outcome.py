@@ -16,7 +16,6 @@ from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.instance.refreshed import refreshed
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.verified import verified
-from mooring.domain.operations.advance import Finished
 from mooring.domain.operations.backup import BACK_UP
 from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.drill import recovery_seconds
@@ -24,6 +23,7 @@ from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.expire import FORGET
 from mooring.domain.operations.init import SERVE
 from mooring.domain.operations.journal import StepRecord
+from mooring.domain.operations.moves import Finished
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.provision import PROVISION
 from mooring.domain.operations.restore import LET_IN

@@ -15,17 +15,27 @@ adopted by their name, and a barrier is read anew.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 from mooring.domain.model.observed import Observed
 from mooring.domain.operations.errors import OperationCancelled, OperationOverdue, ReplicaDies, StepTooSlow, TaskFailed
 from mooring.domain.operations.journal import RecordState, StepRecord
+from mooring.domain.operations.moves import (
+    POLL_S,
+    Cancel,
+    Clear,
+    Finished,
+    Move,
+    Purge,
+    Record,
+    Seen,
+    Serve,
+    Start,
+    Wait,
+)
 from mooring.domain.operations.plan import (
-    NO_HOLD,
     Gone,
-    Hold,
     Note,
     Plan,
     Ready,
@@ -35,146 +45,26 @@ from mooring.domain.operations.plan import (
     ScratchServer,
     Step,
 )
-from mooring.domain.server.desired import ServerSubject
-from mooring.domain.task import TaskSpec, TaskState
+from mooring.domain.operations.progress import (
+    BACKWARD,
+    FORWARD,
+    chosen,
+    failure_of,
+    forward_done,
+    last_record,
+    last_state,
+    may_try_again,
+    past_return,
+    results_of,
+    times_stuck,
+    undo_left,
+    undo_wanted,
+)
+from mooring.domain.task import TaskState
 from mooring.domain.work.verify_errors import DrillUnready
 from mooring.errors import MooringError
 
-POLL_S = 0.3
 RESTARTS_THAT_FAIL = 3
-
-
-@dataclass(frozen=True)
-class Start:
-    """Start this task, or adopt it."""
-
-    task: TaskSpec
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """Ask this task to end."""
-
-    task: str
-
-
-@dataclass(frozen=True)
-class Purge:
-    """Remove the owner's volumes, then come again."""
-
-
-@dataclass(frozen=True)
-class Serve:
-    """Keep this scratch server in shape, then come again."""
-
-    server: ServerSubject
-
-
-@dataclass(frozen=True)
-class Clear:
-    """Remove what a drill made, then come again."""
-
-    gone: ScratchGone
-
-
-@dataclass(frozen=True)
-class Record:
-    """Append this record, then come again at once."""
-
-    record: StepRecord
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do but to look again: live when a barrier needs it, at once when the last look was before the step."""
-
-    reason: str
-    seconds: float = POLL_S
-    live: bool = False
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The operation is over.
-
-    Attributes:
-        outcome: `stuck` is a failed undo: the hold stays until a person retries.
-        error: the error object of what failed first; None after success.
-        log_tail: end of that task's log.
-    """
-
-    outcome: Literal["succeeded", "failed", "cancelled", "stuck"]
-    error: Mapping[str, str] | None = None
-    log_tail: str = ""
-
-
-Move = Start | Cancel | Purge | Serve | Clear | Record | Wait | Finished
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a move is decided from.
-
-    Attributes:
-        observed: the owner, this pass.
-        tasks: state of each task that `current_task` named; others may be missing.
-        wanted: replicas that are wanted now, by role: fewer than the plan expects are enough where the spec changed since
-            it was accepted, or the instance is being deleted. None knows nothing: the plan counts.
-        pending: whether `target.diff` still finds something to change.
-        purged: `Purge` was carried out in this pass.
-        served: the scratch server answered in this pass.
-        cleared: `Clear` was carried out in this pass, and nothing is left.
-        cancelled: a person asked to cancel.
-        overdue: it runs for longer than its deadline.
-        retries: how often a person asked to try a stuck undo again.
-    """
-
-    observed: Observed
-    tasks: Mapping[str, TaskState]
-    wanted: Mapping[str, int] | None = None
-    pending: bool = False
-    purged: bool = False
-    served: bool = False
-    cleared: bool = False
-    cancelled: bool = False
-    overdue: bool = False
-    retries: int = 0
-
-
-def current_task(log: Sequence[StepRecord]) -> str | None:
-    """Name of the task whose state the next move depends on; None when it depends on none."""
-    return log[-1].task if log and log[-1].state in ("intended", "undoing") else None
-
-
-def hold(plan: Plan, log: Sequence[StepRecord]) -> Hold:
-    """What the operation forbids now: follows from the journal alone, so it survives every restart.
-
-    The hold of the step that was intended last, or of the first before any was. While things are taken back, the strongest
-    hold of what was intended, forward and back, stays in force, also when taking back is stuck. Nothing is held once the
-    operation is over.
-    """
-    if not log:
-        return (
-            plan.steps[0].hold if plan.steps else NO_HOLD
-        )  # accepted: nothing may roll what the first step is about to take away
-    steps = {step.name: step for step in plan.steps}
-    forward = [steps[record.step] for record in log if record.state == "intended" and record.step in steps]
-    if not forward:
-        return NO_HOLD
-    if _undo_wanted(plan, log):
-        if _undo_left(plan, log) is None:
-            return NO_HOLD
-        undos = [steps[record.step].undo for record in log if record.state == "undoing" and record.step in steps]
-        holds = [step.hold for step in (*forward, *undos) if step is not None]
-        return Hold(
-            web=any(one.web for one in holds),
-            cron=any(one.cron for one in holds),
-            release=next((one.release for one in holds if one.release), ""),
-            reason=next((one.reason for one in reversed(holds) if one.reason), ""),
-        )
-    if _forward_done(plan, log) or _failure(plan, log) is not None:
-        return NO_HOLD  # the latter past the point of no return: it is over, and users are in
-    return forward[-1].hold
 
 
 def advance(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
@@ -186,31 +76,27 @@ def advance(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
         seen: the world in this pass.
         now: UTC.
     """
-    if _undo_wanted(plan, log):
+    if undo_wanted(plan, log):
         return _undo(plan, log, seen, now)
-    if (seen.cancelled or seen.overdue) and not _past_return(plan, log) and not _forward_done(plan, log):
+    if (seen.cancelled or seen.overdue) and not past_return(plan, log) and not forward_done(plan, log):
         return _cancel(plan, log, seen, now)
-    for step in _chosen(plan.steps, log):
-        last = _last_record(log, step.name, _FORWARD)
+    for step in chosen(plan.steps, log):
+        last = last_record(log, step.name, FORWARD)
         if last is not None and last.state == "done":
             continue
         if last is None:
             return Record(_intention(step, 1, now))
         if last.state == "failed":
-            if _may_try_again(step, last):
+            if may_try_again(step, last):
                 return Record(_intention(step, last.attempt + 1, now))
             return _finished(plan, log)  # past the point of no return
         return _carry_out(step, last, log, seen, now, done="done", failed="failed")
     return _clean_up(plan, log, seen, now)
 
 
-_FORWARD: frozenset[RecordState] = frozenset({"intended", "done", "failed"})
-_BACKWARD: frozenset[RecordState] = frozenset({"undoing", "undone", "undo-failed"})
-
-
 def _cancel(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
-    step = next(step for step in _chosen(plan.steps, log) if _last(log, step.name, _FORWARD) != "done")
-    last = _last_record(log, step.name, _FORWARD)
+    step = next(step for step in chosen(plan.steps, log) if last_state(log, step.name, FORWARD) != "done")
+    last = last_record(log, step.name, FORWARD)
     if last is not None and last.state == "intended" and isinstance(step.action, Note):
         # Its effect may be written down already: the record follows, and then it is seen whether cancelling helps.
         return _carry_out(step, last, log, seen, now, done="done", failed="failed")
@@ -226,38 +112,37 @@ def _cancel(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) ->
 
 
 def _undo(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
-    step = _undo_left(plan, log)
-    if step is None:
+    left = undo_left(plan, log)
+    if left is None:
         return _clean_up(plan, log, seen, now)
-    if step.undo is None:  # pragma: no cover - _undo_left gives steps with an undo only
-        raise AssertionError(step.name)
-    last = _last_record(log, step.name, _BACKWARD)
+    name, undo = left
+    last = last_record(log, name, BACKWARD)
     if last is None:
-        return Record(_intention(step.undo, 1, now, name=step.name, state="undoing"))
+        return Record(_intention(undo, 1, now, name=name, state="undoing"))
     if last.state == "undo-failed":
-        if _may_try_again(step.undo, last) or _times_stuck(plan, log) <= seen.retries:
-            return Record(_intention(step.undo, last.attempt + 1, now, name=step.name, state="undoing"))
+        if may_try_again(undo, last) or times_stuck(plan, log) <= seen.retries:
+            return Record(_intention(undo, last.attempt + 1, now, name=name, state="undoing"))
         return Finished("stuck", last.result, last.log_tail)
-    return _carry_out(step.undo, last, log, seen, now, done="undone", failed="undo-failed")
+    return _carry_out(undo, last, log, seen, now, done="undone", failed="undo-failed")
 
 
 def _clean_up(plan: Plan, log: Sequence[StepRecord], seen: Seen, now: datetime) -> Move:
-    failed = _failure(plan, log) is not None
-    for step in _chosen(plan.cleanup, log):
+    failed = failure_of(plan, log) is not None
+    for step in chosen(plan.cleanup, log):
         if failed and step.after_success:
             continue
-        last = _last_record(log, step.name, _FORWARD)
+        last = last_record(log, step.name, FORWARD)
         if last is None:
             return Record(_intention(step, 1, now))
         if last.state == "intended":
             return _carry_out(step, last, log, seen, now, done="done", failed="failed")
-        if last.state == "failed" and _may_try_again(step, last):
+        if last.state == "failed" and may_try_again(step, last):
             return Record(_intention(step, last.attempt + 1, now))
     return _finished(plan, log)
 
 
 def _finished(plan: Plan, log: Sequence[StepRecord]) -> Finished:
-    failure = _failure(plan, log)
+    failure = failure_of(plan, log)
     if failure is None:
         return Finished("succeeded")
     cancelled = isinstance(failure.result, Mapping) and failure.result.get("reason") == OperationCancelled.reason
@@ -279,7 +164,7 @@ def _carry_out(
 
     match step.action:
         case RunTask():
-            named = step.action.attempt(last.attempt, _results(log))
+            named = step.action.attempt(last.attempt, results_of(log))
             state = seen.tasks.get(named.name, TaskState("absent"))
             match state.phase:
                 case "absent":
@@ -341,69 +226,6 @@ def _intention(
 ) -> StepRecord:
     task = step.action.name(attempt) if isinstance(step.action, RunTask) else None
     return StepRecord(name or step.name, attempt, now, state, task)
-
-
-def _undo_wanted(plan: Plan, log: Sequence[StepRecord]) -> bool:
-    if any(record.state in _BACKWARD for record in log):
-        return True
-    if _past_return(plan, log):
-        return False
-    return _failure(plan, log) is not None
-
-
-def _failure(plan: Plan, log: Sequence[StepRecord]) -> StepRecord | None:
-    """The record of the step that failed for good; None while no step did."""
-    for step in plan.steps:
-        last = _last_record(log, step.name, _FORWARD)
-        if last is not None and last.state == "failed" and not _may_try_again(step, last):
-            return last
-    return None
-
-
-def _times_stuck(plan: Plan, log: Sequence[StepRecord]) -> int:
-    undos = {step.name: step.undo for step in plan.steps}
-    failed = [(undos.get(record.step), record) for record in log if record.state == "undo-failed"]
-    return sum(undo is not None and not _may_try_again(undo, record) for undo, record in failed)
-
-
-def _undo_left(plan: Plan, log: Sequence[StepRecord]) -> Step | None:
-    for step in reversed(plan.steps):
-        begun = any(record.step == step.name and record.state == "intended" for record in log)
-        if begun and step.undo is not None and _last(log, step.name, _BACKWARD) != "undone":
-            return step
-    return None
-
-
-def _past_return(plan: Plan, log: Sequence[StepRecord]) -> bool:
-    return plan.point_of_no_return is not None and _last(log, plan.point_of_no_return, _FORWARD) == "done"
-
-
-def _forward_done(plan: Plan, log: Sequence[StepRecord]) -> bool:
-    return all(_last(log, step.name, _FORWARD) == "done" for step in _chosen(plan.steps, log))
-
-
-def _results(log: Sequence[StepRecord]) -> dict[str, Any]:
-    return {one.step: one.result for one in log if one.state == "done"}
-
-
-def _chosen(steps: Sequence[Step], log: Sequence[StepRecord]) -> list[Step]:
-    """The steps without those that an earlier one's result leaves out; those that are not decided yet are in it."""
-    results = _results(log)
-    return [step for step in steps if step.when is None or not step.when.left_out(results)]
-
-
-def _last_record(log: Sequence[StepRecord], name: str, states: frozenset[RecordState]) -> StepRecord | None:
-    return next((record for record in reversed(log) if record.step == name and record.state in states), None)
-
-
-def _last(log: Sequence[StepRecord], name: str, states: frozenset[RecordState]) -> RecordState | None:
-    record = _last_record(log, name, states)
-    return record.state if record else None
-
-
-def _may_try_again(step: Step, failed: StepRecord) -> bool:
-    helps = not isinstance(failed.result, Mapping) or failed.result.get("retry", "after") != "never"
-    return helps and failed.attempt < step.attempts
 
 
 def _wanted(seen: Seen, role: str, planned: int) -> int:
