@@ -27,8 +27,9 @@ from mooring.domain.instance.snapshot import rfc3339, wanted_replicas
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.lifecycle import output
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.accepted import Accepted
 from mooring.domain.operations.backup import SCHEDULED
-from mooring.domain.operations.build import USES_REPOSITORY, Accepted, wants_backup
+from mooring.domain.operations.build import USES_REPOSITORY, wants_backup
 from mooring.domain.operations.choose import Asked, Begin, Create, Refuse, decide_exclusion, decide_next
 from mooring.domain.operations.moves import Finished
 from mooring.domain.operations.plan import PHASES, OperationType

@@ -16,7 +16,8 @@ from mooring.domain.instance.repository import dump_repository, load_repository
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.subject import dump_release, dump_subject, load_release, load_subject
 from mooring.domain.model.identity import Ref
-from mooring.domain.operations.build import Accepted, build_plan
+from mooring.domain.operations.accepted import Accepted
+from mooring.domain.operations.build import build_plan
 from mooring.domain.operations.drill import dump_scratch, load_scratch
 from mooring.domain.operations.journal import StepRecord, load_records
 from mooring.domain.operations.plan import OperationType

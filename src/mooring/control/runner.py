@@ -19,8 +19,9 @@ from mooring.domain.instance.outcome import note_done
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.observed import Observed
+from mooring.domain.operations.accepted import Accepted
 from mooring.domain.operations.advance import advance
-from mooring.domain.operations.build import Accepted, build_plan
+from mooring.domain.operations.build import build_plan
 from mooring.domain.operations.drill import PLACE, SERVER
 from mooring.domain.operations.journal import StepRecord, dump_record
 from mooring.domain.operations.moves import Cancel, Clear, Finished, Purge, Record, Seen, Serve, Start, Wait

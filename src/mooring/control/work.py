@@ -33,7 +33,7 @@ from mooring.domain.model.desired import Desired
 from mooring.domain.model.identity import Identity
 from mooring.domain.model.observed import Observed
 from mooring.domain.model.secret import version_name
-from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.accepted import Accepted
 from mooring.domain.operations.conflicts import READS
 from mooring.domain.operations.plan import Hold, OperationType
 from mooring.drivers.documents import Document

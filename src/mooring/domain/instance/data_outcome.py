@@ -13,8 +13,8 @@ from mooring.domain.instance.ledger import Ledger, Previous
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.instance.verified import verified
+from mooring.domain.operations.accepted import Accepted
 from mooring.domain.operations.backup import BACK_UP
-from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.operations.restore import BUILD

@@ -16,8 +16,8 @@ from mooring.domain.instance.module_tasks import HASH, TOUCHED
 from mooring.domain.instance.refreshed import refreshed
 from mooring.domain.instance.snapshot import rfc3339
 from mooring.domain.instance.verified import verified
+from mooring.domain.operations.accepted import Accepted
 from mooring.domain.operations.backup import BACK_UP
-from mooring.domain.operations.build import Accepted
 from mooring.domain.operations.drill import recovery_seconds
 from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.expire import FORGET

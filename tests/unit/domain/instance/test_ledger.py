@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mooring.domain.instance.ledger import Ledger, Previous, dump_ledger, load_ledger
 from mooring.domain.instance.outcome import finish, note_done, place_of
 from mooring.domain.lifecycle import State
-from mooring.domain.operations.build import Accepted
+from mooring.domain.operations.accepted import Accepted
 from mooring.domain.operations.exchange import MARK
 from mooring.domain.operations.journal import StepRecord
 from mooring.domain.operations.moves import Finished
