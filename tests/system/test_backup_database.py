@@ -23,6 +23,7 @@ from mooring.domain.work.copies import DatabaseDrop
 from mooring.domain.work.database import DatabaseVerify
 from mooring.engine.backup import dump as dump_module
 from mooring.engine.backup import take
+from mooring.engine.backup.rights import Lacks
 from mooring.engine.backup.take import Taker
 from mooring.engine.backup.task import ensure_backup
 from mooring.engine.report import Reporter
@@ -296,7 +297,11 @@ def test_backup_on_a_full_scratch_fails_with_its_reason(world: World, monkeypatc
     assert world.manifests() == []
 
 
-def test_backup_of_a_table_without_rights_fails_and_leaves_no_snapshot(server: Server, world: World) -> None:
+def test_backup_whose_dump_fails_leaves_no_snapshot(
+    server: Server, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the right had been taken away after it was looked for.
+    monkeypatch.setattr("mooring.engine.backup.source.observe_lacks", lambda *_, **__: Lacks())
     server.query("CREATE TABLE secret_table (id integer)", database=world.name)
     fault = refused(world.backup(), "MOOR-471")
     assert "secret_table" in fault["brief"]

@@ -143,6 +143,18 @@ class InstancePaused(UsageError):
     default_resolution = "Set spec.paused to false and apply the manifest, then ask again."
 
 
+class NoAdministrator(UsageError):
+    """A second database is needed beside the present one, and nobody here may create one on that server."""
+
+    code = "MOOR-620"
+    reason = "NoAdministrator"
+    default_resolution = (
+        "Give database.external.adminSecretRef, or adminSecretRef of the external DatabaseServer: a role that may create "
+        "databases. Or use a DatabaseServer that Mooring runs. Replacing the data in place (`inPlace`) is not carried out by "
+        "this version."
+    )
+
+
 class AddonsMissing(UsageError):
     """A folder of add-ons is not there, or holds none."""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import tracemalloc
 from collections.abc import Iterable, Iterator
@@ -155,3 +156,39 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path, monkeypat
     few = peak_of(40_000, tmp_path)
     # Threads fill what is bounded more or less; what grew with the files would be three times as much, each time.
     assert min(peak_of(120_000, tmp_path) for _ in range(3)) < few * 1.8
+
+
+def test_comparison_lists_what_this_user_may_not_read_and_each_folder_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, aside = tmp_path / "root", tmp_path / "aside"
+    aside.mkdir()
+    for name in ("aa/one", "bb/two", "bb/three", "cc/four", "cc/five"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    shut, sealed = root / "bb", root / "cc" / "five"
+    may, size_of = os.access, compare._stat
+
+    def access(path: Path, mode: int) -> bool:
+        return path not in (shut, sealed) and shut not in path.parents and may(path, mode)
+
+    def stat(path: Path) -> int | None:
+        if shut in path.parents:
+            raise PermissionError
+        return size_of(path)
+
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(compare, "_stat", stat)
+    names = [("aa/one", 1), ("bb/three", 1), ("bb/two", 1), ("cc/five", 1), ("cc/four", 1), ("dd/none", 1)]
+    found = Comparison(None, None, root, aside, tmp_path, threading.Event()).gather(names)
+    assert (found.unreadable, found.unreadable_count) == ([str(shut), str(sealed)], 2)
+    assert ([name for name, _ in found.missing], found.fresh) == (["dd/none"], 2)
+
+
+def test_comparison_takes_a_link_that_leads_nowhere_for_no_unreadable_file(tmp_path: Path) -> None:
+    root, aside = tmp_path / "root", tmp_path / "aside"
+    aside.mkdir()
+    root.mkdir()
+    (root / "link").symlink_to("nowhere")
+    found = Comparison(None, None, root, aside, tmp_path, threading.Event()).gather([("link", 1)])
+    assert (found.unreadable, found.fresh) == ([], 1)

@@ -59,6 +59,18 @@ class ArchiveFailed(FailedError):
     default_resolution = "Follow the message: space and rights where the archive goes; then back up again."
 
 
+class ReadRightsMissing(FailedError):
+    """The role, or the task's user, may not read all that a backup reads; nothing was dumped."""
+
+    code = "MOOR-476"
+    reason = "ReadRightsMissing"
+    retry = Retry.NEVER
+    default_resolution = (
+        "Have an administrator run what the details say, or make the role the owner (ALTER … OWNER TO …) as Odoo needs it "
+        "for updates; then back up again."
+    )
+
+
 class SnapshotNewer(FailedError):
     """The snapshot is of a newer release than the one that runs: `-u` cannot take a module back."""
 

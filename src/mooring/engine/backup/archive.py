@@ -32,6 +32,7 @@ from mooring.drivers.postgres_programs import observe_clients, write_passfile
 from mooring.engine.backup.compare import Comparison, Gathered
 from mooring.engine.backup.dump import Dump, DumpAgain
 from mooring.engine.backup.exported import Facts, observe_facts, stream_names
+from mooring.engine.backup.rights import check_readable, observe_lacks, reading
 from mooring.engine.backup.source import ATTEMPTS, choose_client, exported
 from mooring.engine.backup.task import locked_instance, make_aside
 from mooring.engine.backup.work import work_folder
@@ -131,8 +132,11 @@ class Archive:
         name = f"backup-{secrets.token_hex(6)}"
         stop = threading.Event()
         with exported(connection, database, name) as (session, snapshot, watch):
-            facts = observe_facts(session)
-            files = self._gather(session, stop)
+            lacks = observe_lacks(session)
+            with reading(lacks):
+                facts = observe_facts(session)
+                files = self._gather(session, stop)
+            check_readable(lacks, files.found if files else None)
             passfile = write_passfile(self.work / "pgpass", load_password(connection))
             self.report.progress("dump", 0, facts.size_bytes)
             dump = Dump(

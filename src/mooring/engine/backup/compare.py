@@ -28,6 +28,7 @@ from mooring.engine.repository.ports import StreamReader, StreamWriter
 SPOOL = "files.spool"
 LINKED, IN_PLACE = b"?", b"!"
 _LOOK_EVERY = 1000
+_SHOWN = 20
 # As in `mooring.engine.tree`: what says that there is no hard link here, and not that the file is gone.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 
@@ -50,6 +51,8 @@ class Gathered:
         fresh: files that have to be read.
         lines: in the spool.
         missing: names without a file, with whether the last snapshot had it.
+        unreadable: the first files and folders that this user may not read.
+        unreadable_count: all of them.
     """
 
     count: int = 0
@@ -57,11 +60,23 @@ class Gathered:
     fresh: int = 0
     lines: int = 0
     missing: list[tuple[str, bool]] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    unreadable_count: int = 0
+    _refused: str = ""
 
     def newly(self, known: Iterable[str]) -> list[str]:
         """Missing names that were not known to be."""
         before = set(known)
         return [name for name, _ in self.missing if name not in before]
+
+    def refuse(self, path: str) -> None:
+        """This one may not be read; a folder is named once, since its files come one after another."""
+        if path == self._refused:
+            return
+        self._refused = path
+        self.unreadable_count += 1
+        if len(self.unreadable) < _SHOWN:
+            self.unreadable.append(path)
 
 
 @dataclass
@@ -91,7 +106,7 @@ class Comparison:
         return None if self.before is None else self.before.base or self.before.list
 
     def gather(self, names: Iterable[tuple[str, int | None]]) -> Gathered:
-        """Compare names with the last list, and link aside what is new.
+        """Compare names with the last list, and link aside what is new. What may not be read is listed, and left.
 
         Args:
             names: sorted in byte order, each with the size that it should have.
@@ -117,7 +132,10 @@ class Comparison:
                 if last is not None and last[0] == raw:
                     _, base, now = last
                     last = next(known, None)
-                self._look(name, size, base, now, spool, found)
+                try:
+                    self._look(name, size, base, now, spool, found)
+                except _Refused:
+                    found.refuse(str(self._refused(name)))
             while last is not None:
                 _leave(last[0], last[1], spool, found)
                 last = next(known, None)
@@ -136,7 +154,7 @@ class Comparison:
     ) -> None:
         raw = name.encode()
         if now is not None:
-            there = _stat(self.root / name)
+            there = self._size(name)
             if there is None:
                 found.missing.append((name, True))
                 _leave(raw, base, spool, found)
@@ -169,8 +187,29 @@ class Comparison:
         except OSError as fault:
             if fault.errno not in _NO_LINK:
                 raise
-            return IN_PLACE if _stat(self.root / name) is not None else None
+            if self._size(name) is None:
+                return None
+            self._check_read(name)
+            return IN_PLACE
+        self._check_read(name)
         return LINKED
+
+    def _size(self, name: str) -> int | None:
+        try:
+            return _stat(self.root / name)
+        except PermissionError:
+            raise _Refused from None
+
+    def _check_read(self, name: str) -> None:
+        # A link is no file of the store, and is found missing when it is opened.
+        if not os.access(self.root / name, os.R_OK) and self._size(name) is not None:
+            raise _Refused
+
+    def _refused(self, name: str) -> Path:
+        """The file that may not be read, or the first folder on the way to it that lets nobody through."""
+        path = self.root / name
+        way = [folder for folder in reversed(path.parents) if folder.is_relative_to(self.root)]
+        return next((folder for folder in way if not os.access(folder, os.X_OK)), path)
 
     def check(self) -> None:
         """Nothing while it is wanted.
@@ -180,6 +219,10 @@ class Comparison:
         """
         if self.stop.is_set():
             raise FilesChanging("The backup was given up.")
+
+
+class _Refused(Exception):
+    """This user may not read the file, or not get to it."""
 
 
 def _leave(name: bytes, base: bytes | None, spool: BinaryIO, found: Gathered) -> None:

@@ -33,6 +33,7 @@ from mooring.engine.backup.compare import Comparison, Gathered
 from mooring.engine.backup.dump import Dump, DumpAgain, Dumped, ScratchOverflow, estimate_scratch
 from mooring.engine.backup.exported import Facts, count_external, observe_facts, stream_names
 from mooring.engine.backup.files import FilesBackup
+from mooring.engine.backup.rights import Lacks, check_readable, observe_lacks, reading
 from mooring.engine.backup.store import BackupStore
 from mooring.engine.backup.watch import LockWatch
 from mooring.engine.report import Reporter
@@ -83,6 +84,7 @@ class Source:
         """Read it, with further attempts where they help.
 
         Raises:
+            ReadRightsMissing: nothing was dumped; names all that may not be read.
             DumpFailed, DumpBlocked, FilesChanging: the last attempt's reason.
             MooringError: PostgreSQL cannot be used.
         """
@@ -112,8 +114,10 @@ class Source:
             try:
                 with exported(self.document.connection, self.document.database, name) as (session, snapshot, watch):
                     self.report.progress("read the database")
-                    facts = observe_facts(session)
-                    kept = self._gather(session, known, stop, pool)
+                    lacks = observe_lacks(session, whole=self.document.with_database)
+                    with reading(lacks):
+                        facts = observe_facts(session)
+                        kept = self._gather(session, known, lacks, stop, pool)
                     dumped = self._dump(facts, name, snapshot, watch, stop, stream_only=stream_only)
                     rows = self._rows(session, facts, dumped)
                 filestore = kept.result() if kept else None
@@ -128,10 +132,11 @@ class Source:
         return Read(facts, database, filestore, attempt)
 
     def _gather(
-        self, session: Session, known: set[str], stop: threading.Event, pool: ThreadPoolExecutor
+        self, session: Session, known: set[str], lacks: Lacks, stop: threading.Event, pool: ThreadPoolExecutor
     ) -> Future[SnapshotFilestore] | None:
-        """Link new files aside now, and have them read meanwhile."""
+        """Link new files aside now, and have them read meanwhile; nothing is read where something may not be."""
         if self.root is None or self.aside is None:
+            check_readable(lacks, None)
             return None
         self.report.progress("compare files")
 
@@ -144,6 +149,7 @@ class Source:
         except _UNREADABLE:
             # The last list is damaged: what it says is worth a reading of every file, and no failed backup.
             compared, found = self._compare(session, None, stop)
+        check_readable(lacks, found)
         newly = set(found.newly(known))
         if newly:
             raise _GoneFiles(newly)

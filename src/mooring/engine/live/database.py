@@ -25,6 +25,7 @@ from mooring.drivers.postgres import Session, render_conninfo
 from mooring.drivers.postgres_programs import observe_clients, write_passfile
 from mooring.engine.backup.dump import Dump, DumpAgain, estimate_scratch
 from mooring.engine.backup.exported import Facts, observe_facts
+from mooring.engine.backup.rights import check_readable, observe_lacks
 from mooring.engine.backup.source import choose_client, exported, observe_room
 from mooring.engine.backup.watch import LockWatch
 from mooring.engine.backup.work import work_folder
@@ -108,6 +109,7 @@ def _attempt(
         try:
             with exported(source.connection, source.database, sign) as (reading, snapshot, watch):
                 report.progress("read the source")
+                check_readable(observe_lacks(reading), None)
                 facts = observe_facts(reading)
                 check_source(reading, document, facts, server_major=session.major)
                 _check_room(document, facts)
