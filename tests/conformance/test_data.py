@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mooring.control.errors import OperationFailed
+from mooring.control.errors import NoAdministrator, OperationFailed
 from mooring.domain.instance.tasks import generated_secret
 from mooring.drivers.secret_store import MissingSecret
 from tests.conformance.places import Outside, Place
@@ -114,6 +114,16 @@ def test_external_database_without_administrator(world: World, place: Place, out
     world.set_secret("owner", user="narrow", password="narrow-password", dbname="narrow")
     instance = world.instance("narrow", database=external(outside)).apply()
     planted = instance.odoo.plant("narrow")
+    before = instance.processes()
+    for kind, spec in (
+        ("OdooRestoreJob", {"source": {"url": "file:///srv/shop.zip"}}),
+        ("OdooStagingRefreshJob", {}),
+        ("OdooUpgradeJob", {"modules": ["base"]}),
+    ):
+        with pytest.raises(NoAdministrator, match="nobody here may create one"):
+            instance.request(kind, **spec)
+    assert instance.processes() == before
+    assert instance.operations("Restore") == []
     with pytest.raises(OperationFailed, match="safety copy"):
         instance.apply(image=NEXT)
     assert instance.odoo.version() == "14.0.1.0.0"

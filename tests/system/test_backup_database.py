@@ -158,6 +158,15 @@ def test_restore_builds_the_same_database_beside(server: Server, world: World) -
     assert server.query(owners, database=world.building) == [(world.name,)]
 
 
+def test_restore_by_a_role_that_may_create_no_database_changes_nothing(server: Server, world: World) -> None:
+    """Control refuses it before; a role that lost the right meanwhile is told here, beside the untouched data."""
+    done(world.backup())
+    before, mark = server.databases(), server.mark(world.name)
+    fault = refused(world.restore(connection=world.owner()), "MOOR-417")
+    assert fault["resolution"]
+    assert (server.databases(), server.mark(world.name)) == (before, mark)
+
+
 def test_restore_leaves_statistics_for_the_planner_and_says_how_far_it_came(server: Server, world: World) -> None:
     done(world.backup())
     result = done(world.restore())

@@ -13,6 +13,7 @@ from mooring.api.meta import Resource
 from mooring.api.operation import OdooOperation
 from mooring.api.server import DatabaseServer
 from mooring.control.accept_servers import find_second_defaults, find_server_changes
+from mooring.control.administrators import find_without_administrator
 from mooring.control.errors import (
     FieldUnsupported,
     ForeignData,
@@ -69,6 +70,7 @@ async def accept_manifests(
         SharedResource: two instances would use one host, port or database, or a namespace would have two default servers.
         ForeignData: retained volumes of that name belong to another installation.
         UnknownInstance: an operation for an instance that does not exist.
+        NoAdministrator: it needs a second database, and nobody here may create one.
         SeveralErrors: more than one of these, or of what `find_uncarriable` finds.
     """
     instances = [one for one in manifests if isinstance(one, OdooInstance)]
@@ -85,6 +87,7 @@ async def accept_manifests(
             await check
         except REFUSALS as error:
             refusals.append(error)
+    refusals += await find_without_administrator(services, manifests)
     for one in instances:
         refusals += await find_uncarriable(services, ref_of(one), one.spec, manifests)
     # A secret that is not there is missed for each of its keys.

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mooring.api.quantity import Duration
-from mooring.control.errors import FieldUnsupported
+from mooring.control.errors import NoAdministrator
 from mooring.control.services import Services, new_id, update_status
 from mooring.domain.instance.archive import dump_archive, load_archive
 from mooring.domain.instance.repository import dump_repository, load_repository
@@ -244,12 +244,27 @@ def check_acceptable(accepted: Accepted) -> None:
     """Refuse what its plan could not be made for, before anything is touched.
 
     Raises:
-        MooringError: the spec's configuration is refused, or a copy aside is impossible.
+        NoAdministrator: a copy aside is impossible.
+        MooringError: the spec's configuration is refused.
     """
-    if accepted.type in NEEDS_ADMIN and accepted.subject is not None and accepted.subject.server.admin is None:
-        raise FieldUnsupported(
-            f"{accepted.type} needs a safety copy or another database beside the present one, and nobody here may create one.",
-            resolution="Set database.external.adminSecretRef to a role that may create databases. Replacing the data in place "
-            "(`inPlace`) is not carried out by this version.",
-        )
+    needs = needs_administrator(accepted.type, previous_data=accepted.previous_data)
+    if needs and accepted.subject is not None and accepted.subject.server.admin is None:
+        raise no_administrator(accepted.subject.ref, accepted.type)
     build_plan(accepted)
+
+
+def needs_administrator(kind: OperationType, *, previous_data: bool) -> bool:
+    """Whether an operation makes, renames or drops whole databases.
+
+    Args:
+        previous_data: a rollback would return to a replaced pair of data; else the release alone goes back.
+    """
+    return kind in NEEDS_ADMIN or (kind is OperationType.ROLLBACK and previous_data)
+
+
+def no_administrator(instance: Ref, kind: OperationType) -> NoAdministrator:
+    """The error for such an operation of an instance on whose server nobody here may create databases."""
+    return NoAdministrator(
+        f"{kind.value} of {instance} needs a safety copy or another database beside the present one, and nobody here may "
+        "create one on its external server: there is no administrator's secret."
+    )
