@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +16,13 @@ import pytest
 import yaml
 
 from mooring.domain.instance.ledger import Ledger, Previous, dump_ledger
-from mooring.domain.instance.subject import PinnedRelease
 from mooring.domain.model.identity import Ref
-from mooring.domain.model.release import ReleaseFacts, ResolvedRelease
 from mooring.drivers.documents import Document
-from tests.support.sim_clock import START
+from tests.unit.cli.records import CREATED, running
 from tests.unit.cli.runner import Program
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli"
-CREATED = (START - timedelta(hours=3)).isoformat()
 MANIFEST = "apiVersion: mooring.dev/v1alpha1\nkind: OdooInstance\nmetadata: {name: shop}\nspec: {image: 'odoo:14.0'}\n"
-
-
-def running(name: str = "shop", namespace: str = "default", **status: Any) -> tuple[Document, dict[str, Any]]:
-    doc = Document(
-        Ref("OdooInstance", namespace, name), "0123456789", meta={"createdAt": CREATED}, spec={"image": "odoo:14.0"}
-    )
-    return doc, {
-        "phase": "Running",
-        "environment": "Production",
-        "observedGeneration": 1,
-        "url": f"http://{name}.example.com",
-        "release": {"image": "odoo:14.0", "digest": "sha256:1", "version": "14.0"},
-        "database": {"server": "default", "name": name},
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": "True",
-                "reason": "Running",
-                "message": "Every replica answers.",
-                "lastTransitionTime": "2026-01-05T07:00:00Z",
-                "observedGeneration": 1,
-            }
-        ],
-        **status,
-    }
-
-
-def pinned(source: str, digest: str) -> PinnedRelease:
-    facts = ReleaseFacts("14.0", 101, 101, "/usr/lib/python3/dist-packages/odoo/addons", "/usr/bin/odoo", "3.9")
-    return PinnedRelease(ResolvedRelease(source, source, digest), facts)
 
 
 def operation(name: str, **status: Any) -> tuple[Document, dict[str, Any]]:

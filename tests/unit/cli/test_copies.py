@@ -7,26 +7,16 @@ from typing import Any
 
 import pytest
 
-from mooring.domain.instance.ledger import Ledger, dump_ledger
-from mooring.domain.lifecycle import State
+from mooring.domain.instance.ledger import dump_ledger
+from tests.unit.cli.records import ledger_of, running
 from tests.unit.cli.runner import Program
-from tests.unit.cli.test_commands import pinned, running
 
 FROM = ("restore", "shop", "--from", "other", "--yes", "--no-wait")
 
 
 def put(program: Program, environment: str) -> None:
     """An instance `shop` that runs."""
-    ledger = Ledger(
-        state=State.RUNNING,
-        environment=environment,
-        database="default_shop",
-        provisioned="DatabaseServer default/default/default_shop",
-        initialized=True,
-        runs="sha256:1",
-        releases={"sha256:1": pinned("odoo:14.0", "sha256:1")},
-    )
-    program.put(*running(ledger=dump_ledger(ledger)))
+    program.put(*running(ledger=dump_ledger(ledger_of(environment=environment))))
 
 
 @pytest.mark.parametrize(

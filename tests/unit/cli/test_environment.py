@@ -13,8 +13,8 @@ from mooring.domain.mailsink import READ_ARGV
 from mooring.domain.model.identity import Ref
 from mooring.domain.work.promote import PromoteResult, StaysOff
 from mooring.drivers.documents import Document
+from tests.unit.cli.records import CREATED, running
 from tests.unit.cli.runner import Program
-from tests.unit.cli.test_commands import CREATED, running
 
 OFF = (StaysOff("scheduled actions", "ir_cron", 7), StaysOff("payment providers", "payment_acquirer", 2))
 

@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from mooring.domain.instance.ledger import Ledger, dump_ledger
-from mooring.domain.lifecycle import State
+from mooring.domain.instance.ledger import dump_ledger
 from mooring.domain.model.identity import Ref
 from mooring.domain.task import TaskSpec
 from mooring.domain.work.backup import ArchiveResult
 from mooring.drivers.documents import Document
 from tests.support.sim_world import Outcome
+from tests.unit.cli.records import CREATED, ledger_of, running
 from tests.unit.cli.runner import Program
-from tests.unit.cli.test_commands import CREATED, pinned, running
 
 ROW: dict[str, Any] = {
     "id": "5f2c90aa" * 4, "time": "2026-01-05T06:00:00Z", "namespace": "default", "name": "shop", "instance": "x",
@@ -30,17 +29,7 @@ ROW: dict[str, Any] = {
 @pytest.fixture
 def shop(program: Program) -> Program:
     """`shop` runs, and `offsite` is a repository."""
-    release = pinned("odoo:14.0", "sha256:1")
-    ledger = Ledger(
-        state=State.RUNNING,
-        environment="Production",
-        database="default_shop",
-        provisioned="DatabaseServer default/default/default_shop",
-        initialized=True,
-        runs="sha256:1",
-        releases={"sha256:1": release},
-    )
-    program.put(*running(ledger=dump_ledger(ledger)))
+    program.put(*running(ledger=dump_ledger(ledger_of())))
     server = {"default": True, "external": {"host": "db.example.com"}}
     for kind, name, spec in (
         ("DatabaseServer", "default", server),

@@ -14,8 +14,8 @@ import pytest
 from mooring.domain.model.secret import SecretKey, SecretRef, SecretValue
 from mooring.domain.task import DOCUMENT_PATH, TaskSpec
 from tests.support.sim_world import Outcome
+from tests.unit.cli.records import running
 from tests.unit.cli.runner import Program
-from tests.unit.cli.test_commands import running
 
 URL = "s3://shop-backups/odoo"
 ID = "1f" * 16

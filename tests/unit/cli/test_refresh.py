@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from mooring.domain.instance.ledger import Ledger, dump_ledger
-from mooring.domain.lifecycle import State
+from mooring.domain.instance.ledger import dump_ledger
+from tests.unit.cli.records import ledger_of, running
 from tests.unit.cli.runner import Program
-from tests.unit.cli.test_commands import pinned, running
 
 SHOP_ID, STAGING_ID = "a" * 20, "b" * 20
 REFRESH = ("refresh", "staging", "--yes", "--no-wait")
@@ -19,16 +18,7 @@ REFRESH = ("refresh", "staging", "--yes", "--no-wait")
 
 def put(program: Program, name: str, doc_id: str, *, environment: str = "Production", **spec: Any) -> None:
     """An instance that runs."""
-    ledger = Ledger(
-        state=State.RUNNING,
-        environment=environment,
-        database=f"default_{name}",
-        provisioned=f"DatabaseServer default/default/default_{name}",
-        initialized=True,
-        runs="sha256:1",
-        releases={"sha256:1": pinned("odoo:14.0", "sha256:1")},
-    )
-    doc, status = running(name, ledger=dump_ledger(ledger))
+    doc, status = running(name, ledger=dump_ledger(ledger_of(name, environment=environment)))
     program.put(replace(doc, id=doc_id, spec={**doc.spec, **spec}), status)
 
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from mooring.domain.instance.ledger import Ledger, dump_ledger
-from mooring.domain.lifecycle import State
+from mooring.domain.instance.ledger import dump_ledger
 from mooring.domain.model.identity import Ref
 from mooring.domain.work.neutralize import OutgoingResult, Waiting
 from mooring.drivers.documents import Document
 from tests.support.sim_world import Outcome
+from tests.unit.cli.records import CREATED, ledger_of, running
 from tests.unit.cli.runner import Program
-from tests.unit.cli.test_commands import CREATED, pinned, running
 
 SINCE = "2026-01-05T06:00:00Z"
 
@@ -30,19 +29,9 @@ def waiting(mail: int, older: int) -> OutgoingResult:
 @pytest.fixture
 def held(program: Program) -> Program:
     """`shop` with its cron held since its data went back."""
-    release = pinned("odoo:14.0", "sha256:1")
-    ledger = Ledger(
-        state=State.RUNNING,
-        environment="Production",
-        database="default_shop",
-        provisioned="DatabaseServer default/default/default_shop",
-        initialized=True,
-        runs="sha256:1",
-        releases={"sha256:1": release},
-        cron_held="its data came back from latest",
-        cron_held_since=SINCE,
+    program.put(
+        *running(ledger=dump_ledger(ledger_of(cron_held="its data came back from latest", cron_held_since=SINCE)))
     )
-    program.put(*running(ledger=dump_ledger(ledger)))
     server = Document(
         Ref("DatabaseServer", "default", "default"),
         "fedcba9876",
