@@ -7,36 +7,19 @@ A copy says what its source says of itself until it is neutralized; the machine 
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 from mooring.domain.repository.manifest import ModuleVersion
 from mooring.domain.work.live_copy import DatabaseCopy, DatabaseCopyResult, FilesCopied, FilestoreCopy
 from mooring.domain.work.live_copy_errors import SourceFilesUnreadable, SourceUnfit
-from mooring.domain.work.mark import DataMark, decide_fence
+from mooring.domain.work.mark import DataMark
 from mooring.domain.work.names import beside
-from tests.scenario.data import Database, Files, Postgres
-
-
-def begin_copy(server: Postgres, task: DatabaseCopy) -> None:
-    """What a `database-copy` that is killed leaves: a database with the role, and no time in its mark."""
-    name = beside(task.instance, role="building", operation=task.fence.operation)
-    found = server.databases.get(name)
-    if found is None or found.mark is None or not found.mark.at:
-        server.databases[name] = Database(task.owner, DataMark(task.instance, "building", task.fence.operation))
+from tests.scenario.building import fence_database
+from tests.scenario.data import Files, Postgres
 
 
 def copy_database(server: Postgres, theirs: Postgres, task: DatabaseCopy) -> DatabaseCopyResult:
     """`database-copy`."""
-    name = beside(task.instance, role="building", operation=task.fence.operation)
-    current, left = server.databases.get(task.database), server.databases.get(name)
-    if current is not None:
-        mark = server.own(task.database, task.instance, "current").mark
-        assert mark is not None
-        operation, steps = decide_fence(mark, task.fence, task.TASK)
-        current.mark = replace(mark, operation=operation, steps=steps)
-    else:
-        decide_fence(left.mark if left else None, task.fence, task.TASK)
-    kept = left is not None and left.mark is not None and bool(left.mark.at)
+    name, kept = fence_database(server, task)
     if not kept:
         source = theirs.own(task.source.database, task.source.instance, "current")
         if source.series != task.series:
@@ -50,11 +33,6 @@ def copy_database(server: Postgres, theirs: Postgres, task: DatabaseCopy) -> Dat
     return DatabaseCopyResult(
         name, kept, task.source.instance, found.series, modules, 1, len(found.rows), (), "C.UTF-8", 1, "folder", 1, 1
     )
-
-
-def begin_file_copy(files: Files, task: FilestoreCopy) -> None:
-    """What a `filestore-copy` that is killed leaves."""
-    files.copies.setdefault(("half", task.fence.operation), ["half of the files"])
 
 
 def copy_source_files(server: Postgres, files: Files, theirs: Files | None, task: FilestoreCopy) -> FilesCopied:

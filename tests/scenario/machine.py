@@ -62,13 +62,12 @@ from mooring.domain.work.templates import (
 from mooring.domain.work.verify import SnapshotVerify
 from mooring.errors import FailedError, MooringError
 from tests.scenario import imports, templates
-from tests.scenario.copies import begin_copy, begin_file_copy, copy_database, copy_source_files
+from tests.scenario.building import begin_database, begin_files
+from tests.scenario.copies import copy_database, copy_source_files
 from tests.scenario.data import Database, Files, Postgres, Role, copy_files, drop_files, return_files
 from tests.scenario.snapshots import (
     Repository,
     back_up,
-    begin_database,
-    begin_files,
     restore_database,
     restore_files,
     swap_databases,
@@ -275,9 +274,9 @@ class Machine:
             imports.begin(where, self.files(task.place), kind_of(task), value)
         elif kind_of(task) == "database-copy":
             copying = DatabaseCopy.from_json(document_of(task))
-            begin_copy(self.server(copying.connection.host), copying)
+            begin_database(self.server(copying.connection.host), copying)
         elif kind_of(task) == "filestore-copy":
-            begin_file_copy(self.files(task.place), FilestoreCopy.from_json(document_of(task)))
+            begin_files(self.files(task.place), FilestoreCopy.from_json(document_of(task)))
 
     def end(self, sim: SimWorld, task: TaskSpec) -> None:
         """Carry out what a task does, at its end."""

@@ -8,7 +8,7 @@ mark; a whole one of the same operation is kept. Both swaps can be run again, an
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mooring.domain.repository.manifest import ModuleVersion, SnapshotSizes
 from mooring.domain.work.backup import Backup, BackupResult
@@ -32,6 +32,7 @@ from mooring.domain.work.restore import (
 from mooring.domain.work.verify import SnapshotVerify, SnapshotVerifyResult
 from mooring.domain.work.verify_errors import SnapshotDamaged
 from mooring.engine.repository.errors import SnapshotMissing
+from tests.scenario.building import fence_database
 from tests.scenario.data import Database, Files, Postgres
 
 NO_SIZES = SnapshotSizes(0, 0, 0, 0, 0, 0)
@@ -110,25 +111,9 @@ def back_up(repository: Repository, server: Postgres, files: Files, task: Backup
     return BackupResult(snapshot, now, "Complete", NO_SIZES, 1, "directory", 1, len(kept or ()), 0, 0, found.external)
 
 
-def begin_database(server: Postgres, task: DatabaseRestore) -> None:
-    """What a `database-restore` that is killed leaves: a database with the role, and no time in its mark."""
-    name = beside(task.instance, role="building", operation=task.fence.operation)
-    found = server.databases.get(name)
-    if found is None or found.mark is None or not found.mark.at:
-        server.databases[name] = Database(task.owner, DataMark(task.instance, "building", task.fence.operation))
-
-
 def restore_database(server: Postgres, repository: Repository, task: DatabaseRestore) -> DatabaseRestoreResult:
     """`database-restore`."""
-    name = beside(task.instance, role="building", operation=task.fence.operation)
-    current, left = server.databases.get(task.database), server.databases.get(name)
-    if current is not None:
-        mark = server.own(task.database, task.instance, "current").mark
-        assert mark is not None
-        operation, steps = decide_fence(mark, task.fence, task.TASK)
-        current.mark = replace(mark, operation=operation, steps=steps)
-    else:
-        decide_fence(left.mark if left else None, task.fence, task.TASK)
+    name, kept = fence_database(server, task)
     snapshot = repository.find(task.source)
     if snapshot.database is None:
         raise SnapshotUnfit(f"The snapshot {snapshot.id} holds no database.")
@@ -136,7 +121,6 @@ def restore_database(server: Postgres, repository: Repository, task: DatabaseRes
         raise ModeNotSaid(f"The snapshot {snapshot.id} is of this very instance.")
     if task.series not in (None, snapshot.database.series):
         raise SeriesUnfit(f"The snapshot {snapshot.id} is of Odoo {snapshot.database.series}.")
-    kept = left is not None and left.mark is not None and bool(left.mark.at)
     if not kept:
         made = copy.deepcopy(snapshot.database)
         made.owner = task.owner
@@ -161,11 +145,6 @@ def restore_database(server: Postgres, repository: Repository, task: DatabaseRes
         1,
         select="named" if task.release in (None, made_by) else "changed",
     )
-
-
-def begin_files(files: Files, task: FilestoreRestore) -> None:
-    """What a `filestore-restore` that is killed leaves."""
-    files.copies.setdefault(("half", task.fence.operation), ["half of the files"])
 
 
 def restore_files(

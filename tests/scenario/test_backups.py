@@ -17,7 +17,7 @@ from mooring.domain.work.backup_errors import DumpFailed, RestoreFailed
 from mooring.domain.work.errors import ProbeFailed, ServerUnreachable
 from mooring.errors import MooringError
 from tests.scenario.data import Database
-from tests.scenario.machine import digest, kind_of
+from tests.scenario.machine import digest
 from tests.scenario.snapshots import Repository, Snapshot
 from tests.scenario.world import MARK, SHOP, World, instance, repository
 
@@ -55,17 +55,6 @@ async def ended(world: World, ref: Ref) -> tuple[str, str]:
 async def marks(world: World) -> list[str]:
     """What users marked, of the data that is current."""
     return [one.removeprefix(MARK) for one in (await world.picture()).marks]
-
-
-async def until(world: World, kind: str) -> None:
-    """Pass after pass until a task of this kind runs."""
-    services = world.life()
-    for _ in range(300):
-        await reconcile(services, SHOP)
-        if any(one.argv[0] != "sh" and kind_of(one) == kind for one in world.sim.running_tasks()):
-            return
-        await world.clock.sleep(0.1)
-    raise AssertionError(f"no {kind}")
 
 
 async def backups(world: World) -> list[Operation]:
@@ -120,7 +109,7 @@ async def test_backup_that_lacks_attachments_kept_elsewhere_says_so_until_one_la
 @pytest.mark.parametrize("verb", ["Stop", "Restart"])
 async def test_verb_during_a_backup_is_carried_out_beside_it(kept: World, verb: str) -> None:
     await kept.ask("Backup", repository="nas")
-    await until(kept, "backup")
+    await kept.until("backup")
     asked = await kept.ask(verb)
     services = kept.life()
     for _ in range(12):  # the backup takes longer
@@ -143,7 +132,7 @@ async def test_what_changes_data_waits_for_a_backup(kept: World, what: str) -> N
         assert await kept.rest() is None
     before = len(snapshots(kept))
     await kept.ask("Backup", repository="nas")
-    await until(kept, "backup")
+    await kept.until("backup")
     match what:
         case "release":
             await kept.apply(instance(image="odoo:14.0-next", backup={"repository": "nas"}))
@@ -166,7 +155,7 @@ async def test_second_of_a_kind_that_would_surprise_is_refused(kept: World, verb
     """The matrix says so: two backups, or two restores, of one instance at a time."""
     spec: dict[str, Any] = {"repository": "nas"} if verb == "Backup" else {"source": {"snapshot": "latest"}}
     first = await kept.ask(verb, **spec)
-    await until(kept, "backup" if verb == "Backup" else "database-restore")
+    await kept.until("backup" if verb == "Backup" else "database-restore")
     second = await kept.ask(verb, **spec)
     await kept.rest()
     assert await ended(kept, first) == ("Succeeded", "")
@@ -175,7 +164,7 @@ async def test_second_of_a_kind_that_would_surprise_is_refused(kept: World, verb
 
 async def test_backup_asked_for_during_a_restore_is_refused(kept: World) -> None:
     first = await restore(kept)
-    await until(kept, "database-restore")
+    await kept.until("database-restore")
     second = await kept.ask("Backup", repository="nas")
     await kept.rest()
     assert await ended(kept, first) == ("Succeeded", "")
@@ -185,7 +174,7 @@ async def test_backup_asked_for_during_a_restore_is_refused(kept: World) -> None
 
 async def test_deletion_waits_for_a_backup(kept: World) -> None:
     await kept.ask("Backup", repository="nas")
-    await until(kept, "backup")
+    await kept.until("backup")
     await kept.delete()
     assert (await kept.drive()).gone
     assert len(snapshots(kept)) == 2
@@ -350,7 +339,7 @@ async def test_restore_that_fails_leaves_what_was_and_cron_runs(kept: World, fau
 async def test_restore_that_a_person_cancels_leaves_what_was(kept: World, when: str) -> None:
     before = await kept.picture()
     asked = await restore(kept)
-    await until(kept, when)
+    await kept.until(when)
     running = next(one for one in await kept.operations() if one.doc.ref == asked)
     await request_cancel(kept.life(), running)
     assert await kept.rest() is None
@@ -567,16 +556,6 @@ async def test_restore_from_nothing_killed_at_any_effect_ends_with_the_data(worl
 # Schedules
 
 
-async def _agent(world: World, seconds: float, *, step_s: float = 60.0) -> None:
-    """An agent's passes for so long."""
-    world.schedules = True
-    services, end = world.life(), world.clock.monotonic() + seconds
-    while world.clock.monotonic() < end:
-        result = await reconcile(services, SHOP)
-        await world.clock.sleep(min(result.requeue_s or step_s, step_s))
-    world.schedules = False
-
-
 async def test_schedule_is_carried_out_by_an_agent_alone(shop: World) -> None:
     shop.machine.writing = False
     await shop.apply(repository(), instance(backup=NIGHTLY))
@@ -584,7 +563,7 @@ async def test_schedule_is_carried_out_by_an_agent_alone(shop: World) -> None:
     shop.clock.advance(3 * DAY_S)
     assert await shop.rest() is None
     assert await backups(shop) == []
-    await _agent(shop, DAY_S, step_s=600)
+    await shop.agent(DAY_S, step_s=600)
     assert len(await backups(shop)) == 1
     assert snapshots(shop)[0].tags == ("scheduled",)
     assert await shop.condition("BackupHealthy") == ("True", "BackupSucceeded")
@@ -593,25 +572,25 @@ async def test_schedule_is_carried_out_by_an_agent_alone(shop: World) -> None:
 async def test_runs_that_were_missed_are_made_up_for_once(shop: World) -> None:
     shop.machine.writing = False
     await shop.apply(repository(), instance(backup=NIGHTLY))
-    await _agent(shop, 60)
+    await shop.agent(60)
     shop.clock.advance(10 * DAY_S)
-    await _agent(shop, 3600)
+    await shop.agent(3600)
     assert len(await backups(shop)) == 1
-    await _agent(shop, 3 * DAY_S, step_s=600)
+    await shop.agent(3 * DAY_S, step_s=600)
     assert len(await backups(shop)) == 4
 
 
 async def test_scheduled_backup_that_fails_waits_for_the_next_time(shop: World) -> None:
     shop.machine.writing = False
     await shop.apply(repository(), instance(backup=NIGHTLY))
-    await _agent(shop, 60)
+    await shop.agent(60)
     shop.machine.fail_next += [("backup", DumpFailed("no"))] * 3
-    await _agent(shop, 18 * 3600 + 3600, step_s=300)
+    await shop.agent(18 * 3600 + 3600, step_s=300)
     shop.machine.fail_next.clear()
     assert [one.phase for one in await backups(shop)] == ["Failed"]
     assert await shop.condition("BackupHealthy") == ("False", "BackupFailed")
     assert shop.running("web") == 1
-    await _agent(shop, DAY_S, step_s=300)
+    await shop.agent(DAY_S, step_s=300)
     assert [one.phase for one in await backups(shop)] == ["Failed", "Succeeded"]
     assert await shop.condition("BackupHealthy") == ("True", "BackupSucceeded")
 
@@ -619,10 +598,10 @@ async def test_scheduled_backup_that_fails_waits_for_the_next_time(shop: World) 
 async def test_scheduled_backup_whose_repository_is_gone_is_said_and_not_repeated(shop: World) -> None:
     shop.machine.writing = False
     await shop.apply(repository(), instance(backup=NIGHTLY))
-    await _agent(shop, 60)
+    await shop.agent(60)
     doc = await shop.doc(Ref("BackupRepository", "default", "nas"))
     await shop.documents.delete(doc.ref, if_version=doc.version)
-    await _agent(shop, 20 * 3600, step_s=300)
+    await shop.agent(20 * 3600, step_s=300)
     assert [one.phase for one in await backups(shop)] == ["Failed"]
     assert (await backups(shop))[0].doc.status["error"]["reason"] == "UnknownRepository"
     assert await shop.condition("BackupHealthy") == ("False", "BackupFailed")
@@ -632,7 +611,7 @@ async def test_scheduled_backup_whose_repository_is_gone_is_said_and_not_repeate
 async def test_backup_that_never_comes_is_overdue(shop: World) -> None:
     shop.machine.writing = False
     await shop.apply(repository(), instance(backup=NIGHTLY))
-    await _agent(shop, 60)
+    await shop.agent(60)
     shop.clock.advance(3 * DAY_S)
     assert await shop.rest() is None  # no agent here
     assert await shop.condition("BackupHealthy") == ("False", "BackupOverdue")
@@ -641,10 +620,10 @@ async def test_backup_that_never_comes_is_overdue(shop: World) -> None:
 async def test_scheduled_backup_and_a_new_release_at_once_come_one_after_the_other(shop: World) -> None:
     shop.machine.writing = False
     await shop.apply(repository(), instance(backup=NIGHTLY))
-    await _agent(shop, 60)
+    await shop.agent(60)
     shop.clock.advance(2 * DAY_S)
     await shop.apply(instance(image="odoo:14.0-next", backup=NIGHTLY))
-    await _agent(shop, 600, step_s=5)
+    await shop.agent(600, step_s=5)
     ended_so = [(one.type, one.phase) for one in await shop.operations()][-2:]
     assert sorted(ended_so) == [(OperationType.BACKUP, "Succeeded"), (OperationType.UPGRADE, "Succeeded")]
     assert (await shop.picture()).runs == digest("odoo:14.0-next")

@@ -14,6 +14,7 @@ import pytest
 from mooring.control.reconcile import reconcile
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.plan import OperationType
+from mooring.domain.work.backup_errors import SnapshotNewer
 from mooring.domain.work.live_copy_errors import SourceUnfit
 from tests.scenario.machine import digest
 from tests.scenario.test_copies import ended, marks
@@ -78,6 +79,20 @@ async def test_refresh_into_a_newer_release_is_updated_before_anybody_sees_it(pa
     assert (found.code, marks(found), found.alive) == (digest("odoo:14.0-next"), ["first", "second"], False)
     assert (await pair.current()).code == digest("odoo:14.0")
     await pair.check_rest(STAGING)
+
+
+async def test_refresh_that_would_take_a_module_back_leaves_staging_as_it_was(pair: World) -> None:
+    await pair.mark("second")
+    await pair.mark("of staging", STAGING)
+    pair.machine.fail_next.append(
+        ("database-verify", SnapshotNewer("Module sale was at 14.0.2.0, and is at 14.0.1.0."))
+    )
+    asked = await pair.ask("Refresh", ref=STAGING)
+    await pair.rest(STAGING)
+    assert await ended(pair, asked) == ("Failed", "SnapshotNewer")
+    assert marks(await pair.current(STAGING)) == ["first", "of staging"]
+    await pair.check_rest(STAGING)
+    await pair.check_nothing_gone()
 
 
 @pytest.mark.parametrize(
@@ -148,23 +163,13 @@ async def test_clone_is_never_a_move(shop: World) -> None:
     assert await ended(shop, asked) == ("Failed", "SourceOutOfReach")
 
 
-async def _agent(world: World, seconds: float, *, step_s: float = 300.0) -> None:
-    """An agent's passes over the copy for so long."""
-    world.schedules = True
-    services, end = world.life(), world.clock.monotonic() + seconds
-    while world.clock.monotonic() < end:
-        result = await reconcile(services, STAGING)
-        await world.clock.sleep(min(result.requeue_s or step_s, step_s))
-    world.schedules = False
-
-
 async def test_refresh_on_a_schedule_is_carried_out_by_an_agent_and_told_in_status(pair: World) -> None:
     pair.machine.writing = False
     await pair.apply(staging(refresh={"schedule": "0 3 * * *"}))
     assert await pair.rest(STAGING) is None
-    await _agent(pair, 600)
+    await pair.agent(600, STAGING, step_s=300)
     await pair.mark("of the day")
-    await _agent(pair, DAY_S)
+    await pair.agent(DAY_S, STAGING, step_s=300)
     assert [one for one in await kinds(pair) if one[0] is OperationType.REFRESH] == [
         (OperationType.REFRESH, "Succeeded")
     ] * 2
@@ -176,16 +181,16 @@ async def test_refresh_on_a_schedule_is_carried_out_by_an_agent_and_told_in_stat
 async def test_scheduled_refresh_that_fails_waits_for_the_next_time(pair: World) -> None:
     pair.machine.writing = False
     await pair.apply(staging(refresh={"schedule": "0 3 * * *"}))
-    await _agent(pair, 600)
+    await pair.agent(600, STAGING, step_s=300)
     pair.machine.fail_next.append(("database-copy", SourceUnfit("the words")))
-    await _agent(pair, DAY_S)
+    await pair.agent(DAY_S, STAGING, step_s=300)
     assert [one for one in await kinds(pair) if one[0] is OperationType.REFRESH][1:] == [
         (OperationType.REFRESH, "Failed")
     ]
     last = (await pair.doc(STAGING)).status["lastRefresh"]
     assert (last["result"], last["message"]) == ("Failed", "the words")
     assert pair.running("web", STAGING) == 1
-    await _agent(pair, DAY_S)
+    await pair.agent(DAY_S, STAGING, step_s=300)
     assert (await kinds(pair))[-1] == (OperationType.REFRESH, "Succeeded")
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from mooring.control.errors import OperationFailed, SeriesMismatch
 from mooring.control.operations import create_operation, request_cancel
-from mooring.control.reconcile import reconcile
 from mooring.domain.model.identity import child
 from mooring.domain.model.secret import SecretRef
 from mooring.domain.operations.plan import OperationType
@@ -170,7 +169,7 @@ async def test_init_with_a_module_that_does_not_exist_fails_although_odoo_ends_w
 
 async def test_spec_corrected_while_its_upgrade_fails_is_taken_up(shop: World) -> None:
     await shop.apply(instance(image="odoo:14.0-bad-probe"))
-    await _until(shop, "update")
+    await shop.until("update")
     await shop.apply(NEXT)
     assert await shop.rest() is None
     assert (await shop.picture()).runs == digest("odoo:14.0-next")
@@ -186,19 +185,6 @@ async def test_spec_corrected_between_end_and_record_of_a_failure_is_taken_up(sh
     await shop.apply(NEXT)
     assert await shop.rest() is None
     assert (await shop.picture()).runs == digest("odoo:14.0-next")
-
-
-async def _until(world: World, kind: str) -> None:
-    """Pass after pass until a task of this kind runs."""
-    from tests.scenario.machine import kind_of
-
-    services = world.life()
-    for _ in range(300):
-        await reconcile(services, SHOP)
-        if any(one.argv[0] != "sh" and kind_of(one) == kind for one in world.sim.running_tasks()):
-            return
-        await world.clock.sleep(0.1)
-    raise AssertionError(f"no {kind}")
 
 
 # Refusals
@@ -245,7 +231,7 @@ async def test_record_deleted_and_created_again_runs_nothing(shop: World) -> Non
 
 async def test_deletion_during_an_upgrade_waits_for_its_end(shop: World) -> None:
     await shop.apply(NEXT)
-    await _until(shop, "update")
+    await shop.until("update")
     await shop.delete()
     began = shop.clock.monotonic()
     assert (await shop.drive()).gone
@@ -261,7 +247,7 @@ async def test_deletion_during_an_upgrade_waits_for_its_end(shop: World) -> None
 )
 async def test_upgrade_during_which_fewer_replicas_are_wanted_ends(shop: World, spec: dict[str, Any]) -> None:
     await shop.apply(NEXT)
-    await _until(shop, "update")
+    await shop.until("update")
     began = shop.clock.monotonic()
     await shop.apply(instance(image="odoo:14.0-next", **spec))
     assert await shop.rest() is None
@@ -274,7 +260,7 @@ async def test_upgrade_during_which_fewer_replicas_are_wanted_ends(shop: World, 
 async def test_upgrade_that_a_person_cancels_returns(shop: World) -> None:
     before = await shop.picture()
     await shop.apply(NEXT)
-    await _until(shop, "update")
+    await shop.until("update")
     running = next(one for one in await shop.operations() if one.phase == "Running")
     await request_cancel(shop.life(), running)
     await shop.rest()

@@ -10,7 +10,7 @@ from mooring.domain.operations.plan import OperationType
 from mooring.domain.work.backup_errors import RestoreFailed
 from mooring.domain.work.errors import ServerUnreachable
 from mooring.engine.repository.errors import RepositoryMissing
-from tests.scenario.test_backups import ended, kept, marks, restore, snapshots, until
+from tests.scenario.test_backups import ended, kept, marks, restore, snapshots
 from tests.scenario.world import SHOP, World, instance, repository
 
 __all__ = ["kept"]  # the fixture: `shop` with a repository and one backup
@@ -248,7 +248,7 @@ async def test_drill_that_fails_says_so_and_leaves_nothing(kept: World, kind: st
 
 async def test_drill_that_is_cancelled_leaves_nothing(kept: World) -> None:
     asked = await kept.ask("Verify", restore=True)
-    await until(kept, "database-restore")
+    await kept.until("database-restore")
     operation = next(one for one in await kept.operations() if one.doc.ref == asked)
     await request_cancel(kept.life(), operation)
     assert await kept.rest() is None

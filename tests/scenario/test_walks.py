@@ -30,7 +30,7 @@ DATA_VERBS = ("Backup", "Backup", "Restore", "Restore", "Rollback", "ReleaseHold
 FAULTS = ("backup", "database-restore", "filestore-restore", "probe", "database-swap", "filestore-swap")
 
 
-async def _act(world: World, draw: random.Random, verbs: Sequence[str] = VERBS) -> str:
+async def _act(world: World, draw: random.Random, verbs: Sequence[str]) -> str:
     """One thing that a person does."""
     what = draw.choice(verbs)
     spec: dict[str, Any] = dict((await world.doc()).spec)
@@ -65,22 +65,28 @@ async def _act(world: World, draw: random.Random, verbs: Sequence[str] = VERBS) 
     return what
 
 
+async def _live(world: World, draw: random.Random, verbs: Sequence[str], *, times: int, effects: int) -> list[str]:
+    """People do `times` things, and most lives end before one of the first `effects` effects; what happened."""
+    story: list[str] = []
+
+    async def live() -> None:
+        story.append(await _act(world, draw, verbs))
+        await world.drive(timeout_s=draw.choice([2.0, 20.0, 4000.0]))
+
+    for _ in range(times):
+        killed = await world.killed(live, before=draw.choice([*range(1, effects), 10_000]))
+        story.append("killed" if killed else "went on")
+        if draw.random() < 0.2:
+            world.sim.reboot()
+            story.append("rebooted")
+        world.clock.advance(draw.choice([0.0, 0.5, 30.0]))
+    return story
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_long_life_under_kills_loses_nothing_and_comes_to_rest(shop: World, seed: int) -> None:
     draw = random.Random(seed)
-    story: list[str] = []
-    for _ in range(12):
-
-        async def live() -> None:
-            story.append(await _act(shop, draw))
-            await shop.drive(timeout_s=draw.choice([2.0, 20.0, 4000.0]))
-
-        killed = await shop.killed(live, before=draw.choice([*range(1, 70), 10_000]))
-        story.append("killed" if killed else "went on")
-        if draw.random() < 0.2:
-            shop.sim.reboot()
-            story.append("rebooted")
-        shop.clock.advance(draw.choice([0.0, 0.5, 30.0]))
+    story = await _live(shop, draw, VERBS, times=12, effects=70)
     try:
         for _ in range(2):
             await shop.rest()
@@ -103,19 +109,7 @@ async def test_long_life_under_kills_loses_nothing_and_comes_to_rest(shop: World
 async def test_long_life_of_backups_and_restores_keeps_pairs_whole_and_loses_nothing(shop: World, seed: int) -> None:
     draw = random.Random(seed)
     await shop.apply(repository())
-    story: list[str] = []
-    for _ in range(14):
-
-        async def live() -> None:
-            story.append(await _act(shop, draw, DATA_VERBS))
-            await shop.drive(timeout_s=draw.choice([2.0, 20.0, 4000.0]))
-
-        killed = await shop.killed(live, before=draw.choice([*range(1, 120), 10_000]))
-        story.append("killed" if killed else "went on")
-        if draw.random() < 0.2:
-            shop.sim.reboot()
-            story.append("rebooted")
-        shop.clock.advance(draw.choice([0.0, 0.5, 30.0]))
+    story = await _live(shop, draw, DATA_VERBS, times=14, effects=120)
     try:
         for _ in range(2):
             await shop.rest()

@@ -30,7 +30,7 @@ from mooring.drivers.documents import Document
 from mooring.drivers.locks import FileLocks
 from mooring.errors import MooringError
 from tests.scenario.data import Database
-from tests.scenario.machine import Machine, MachineTarget, instance_of, same_code
+from tests.scenario.machine import Machine, MachineTarget, instance_of, kind_of, same_code
 from tests.scenario.secrets import MemorySecrets
 from tests.support.memory_documents import MemoryDocuments
 from tests.support.sim_clock import SimClock
@@ -200,6 +200,25 @@ class World:
             await self.clock.sleep(step_s)
             last = await reconcile(services, ref)
         return last
+
+    async def agent(self, seconds: float, ref: Ref = SHOP, *, step_s: float = 60.0) -> None:
+        """An agent's passes for so long, schedules among them."""
+        self.schedules = True
+        services, end = self.life(), self.clock.monotonic() + seconds
+        while self.clock.monotonic() < end:
+            result = await reconcile(services, ref)
+            await self.clock.sleep(min(result.requeue_s or step_s, step_s))
+        self.schedules = False
+
+    async def until(self, kind: str, ref: Ref = SHOP) -> None:
+        """Pass after pass until a task of this kind runs."""
+        services = self.life()
+        for _ in range(300):
+            await reconcile(services, ref)
+            if any(one.argv[0] != "sh" and kind_of(one) == kind for one in self.sim.running_tasks()):
+                return
+            await self.clock.sleep(0.1)
+        raise AssertionError(f"no {kind}")
 
     async def retry_stuck(self, ref: Ref = SHOP) -> None:
         """`mooring operations retry` of what is stuck."""
