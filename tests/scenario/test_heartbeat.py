@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from mooring.domain.work.backup_errors import DumpFailed
 from tests.scenario.test_backups import snapshots
 from tests.scenario.world import World, instance, repository
+from tests.support.http_server import serve_http
 
 PATH = "/ping/s3cret-path"
 
@@ -44,16 +44,9 @@ def watcher() -> Iterator[Watcher]:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *args: object, **options: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        state.url = f"http://127.0.0.1:{server.server_port}"
+    with serve_http(Handler) as address:
+        state.url = f"http://{address}"
         yield state
-        server.shutdown()
-        thread.join()
 
 
 async def watched(world: World, url: str, **spec: Any) -> None:

@@ -5,17 +5,17 @@ import hashlib
 import hmac
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from mooring import __version__
 from mooring.domain.model.secret import SecretValue
 from mooring.drivers.webhook import Delivery, Outcome, WebhookRefused, post_webhook
+from tests.support.http_server import serve_http
 
 TOKEN = SecretValue("shared-token")
 
@@ -44,16 +44,9 @@ def receiver() -> Iterator[Receiver]:
                 self.send_header("Location", f"{state.url}/elsewhere")
             self.end_headers()
 
-        def log_message(self, *args: object, **options: object) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        state.url = f"http://127.0.0.1:{server.server_port}"
+    with serve_http(Handler) as address:
+        state.url = f"http://{address}"
         yield state
-        server.shutdown()
-        thread.join()
 
 
 async def post(url: str, *, token: SecretValue | None = TOKEN) -> Delivery:

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.server
 import io
 import json
 import os
 import struct
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,6 +22,7 @@ import pytest
 from mooring.domain.work.common import Fence
 from mooring.domain.work.imports import ArchiveReceive, ArchiveSource, OdooManager
 from tests.support.engine_server import done, refused
+from tests.support.http_server import serve_http
 
 SQL = b"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.6\n\nCREATE TABLE x (a int);\n"
 FILES = {f"{hashlib.sha1(one).hexdigest()[:2]}/{hashlib.sha1(one).hexdigest()}": one for one in (b"one", b"two" * 999)}
@@ -312,7 +312,7 @@ def test_attachments_twice_are_refused(tmp_path: Path) -> None:
 def manager(tmp_path: Path) -> Iterator[str]:
     """An Odoo's database manager, as far as a backup goes; also hands out files, and leads elsewhere."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
             right = (
@@ -341,14 +341,8 @@ def manager(tmp_path: Path) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with serve_http(Handler) as address:
+        yield f"http://{address}"
 
 
 def test_archive_is_fetched_from_an_address(tmp_path: Path, manager: str) -> None:

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from mooring.drivers.docker.engine import Engine
 from mooring.drivers.docker.find import EngineAddress
 from mooring.errors import MooringError
+from tests.support.http_server import serve_http
 
 SILENT_S = 2.0
 REFUSED = 'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused'
@@ -53,20 +53,8 @@ def fake_engine(status: int, body: bytes, *, silent: str = "") -> Iterator[Engin
                     time.sleep(SILENT_S)
                 self.wfile.write(b"0\r\n\r\n")
 
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    engine = Engine(EngineAddress(f"tcp://127.0.0.1:{server.server_address[1]}"))
-    try:
+    with serve_http(Handler) as address, closing(Engine(EngineAddress(f"tcp://{address}"))) as engine:
         yield engine
-    finally:
-        engine.close()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def refused(engine: Engine, name: str = "r.example/x:1", *, idle_timeout_s: float = 10) -> MooringError:
