@@ -56,7 +56,7 @@ def verify_database(document: DatabaseVerify, report: Reporter) -> DatabaseFacts
         raise VerificationFailed(f"{document.database}: {faults[0]}{more}", details="\n".join(faults))
     older = decide_older(facts, document.not_below)
     if older:
-        raise SnapshotNewer(f"The snapshot is of a newer release. {older[0]}", details="\n".join(older[:20]))
+        raise SnapshotNewer(f"The data is of a newer release than this one. {older[0]}", details="\n".join(older[:20]))
     kept = {name: fact for name, fact in facts.modules.items() if fact.state not in _UNTOUCHED}
     return dataclasses.replace(facts, modules=kept)
 

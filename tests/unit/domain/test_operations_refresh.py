@@ -15,7 +15,7 @@ from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.desired import Destination, Link
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.secret import SecretRef, version_name
-from mooring.domain.operations.plan import Plan, RunTask
+from mooring.domain.operations.plan import Plan, RunTask, When
 from mooring.domain.operations.refresh import plan_refresh
 from mooring.domain.work.live_copy_errors import SourceNewer, SourceOutOfReach
 from mooring.errors import MooringError
@@ -82,7 +82,7 @@ def test_refresh_is_neutral_before_it_is_tried_and_tried_before_anything_stops()
 
 def test_refresh_from_another_release_updates_neutral_data_and_neutralizes_once_more() -> None:
     made = plan(staging(pinned=release("14.0-next")))
-    again = ["update-copy", "neutralize-again", "verify-neutral-again"]
+    again = ["read-modules", "hash-modules", "update-copy", "neutralize-again", "verify-neutral-again"]
     assert names(made) == BEGIN + again + REST
     update = action(made, "update-copy")
     building = document(made, "neutralize")["database"]
@@ -94,6 +94,37 @@ def test_refresh_from_another_release_updates_neutral_data_and_neutralizes_once_
     assert document(made, "neutralize")["again"] is False
     stems = [one.action.task.name for one in made.steps if isinstance(one.action, RunTask)]
     assert len(set(stems)) == len(stems)
+
+
+def test_refresh_from_another_release_updates_only_modules_whose_files_differ() -> None:
+    made = plan(staging(pinned=release("14.0-next")))
+    building = document(made, "neutralize")["database"]
+    assert document(made, "read-modules")["database"] == building
+    known = {"modules": ["base", "sale"], "languages": ["en_US"], "patterns": [], "checksums": {"sale": "1"}}
+    read = action(made, "hash-modules").attempt(1, {"read-modules": known})
+    assert read.image is not None
+    assert read.image.digest == "sha256:14.0-next"
+    asked = json.loads("".join(str(part) for part in read.files[-1].parts))
+    assert (asked["modules"], asked["known"], asked["select"]) == (["base", "sale"], {"sale": "1"}, "changed")
+    found = {"hash-modules": {"update": ["sale"], "touched": ["sale"], "checksums": {"sale": "2"}, "missing": []}}
+    argv = action(made, "update-copy").attempt(1, found).argv
+    assert "--update=sale" in argv or argv[argv.index("--update") + 1] == "sale"
+    assert "all" not in argv
+    # Where no file differs nothing of it is done, and what is stored stays.
+    asks = {step.name for step in (*made.steps, *made.cleanup) if step.when is not None}
+    assert asks == {"update-copy", "neutralize-again", "verify-neutral-again", "store-checksums"}
+    assert {step.when for step in (*made.steps, *made.cleanup) if step.when} == {When("hash-modules", "touched")}
+    assert "store-checksums" not in [step.name for step in plan().cleanup]
+
+
+@pytest.mark.parametrize("code", ["14.0", "14.0-next"])
+def test_refresh_is_refused_where_a_module_would_go_back(code: str) -> None:
+    made = plan(staging(pinned=release(code)))
+    copied = {"build-database": {"modules": [{"name": "sale", "version": "14.0.2.0"}]}}
+    verify = action(made, "verify").attempt(1, copied)
+    asked = json.loads("".join(str(part) for part in verify.files[-1].parts))
+    assert asked["notBelow"] == [{"name": "sale", "version": "14.0.2.0"}]
+    assert names(made).index("verify") < names(made).index("stop")
 
 
 def test_refresh_onto_other_addons_updates_too() -> None:

@@ -2,32 +2,27 @@
 """Refresh and clone: a running instance is copied beside another's data, neutralized, tried, and only then swapped in. Pure.
 
 The source is only read. Until the exchange the instance serves what it had; what was replaced is kept, and `rollback` returns
-to it. Where its release is another one than the source's, the copy is updated to it before it is tried, by an Odoo that
-works on neutral data only, and neutralized once more, since an update brings new things to life.
+to it. Where its release is another one than the source's, modules whose files differ are updated before it is tried, by an
+Odoo that works on neutral data only, and what an update brings to life is neutralized once more. Where it is an older one, a
+module would have to go back: that is refused, and nothing is replaced.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
-
 from mooring.domain.instance.live_tasks import copy_database_task, copy_files_task
 from mooring.domain.instance.subject import Subject
-from mooring.domain.instance.tasks import odoo_task, owner_connection, task_stem
+from mooring.domain.instance.tasks import owner_connection
 from mooring.domain.model.identity import Ref
-from mooring.domain.odoo.argv import argv_update
 from mooring.domain.operations.aside import BUILD, BUILD_DEADLINE, BUILD_FILES, LET_IN, Aside
 from mooring.domain.operations.backup import SCRATCH
-from mooring.domain.operations.neutral import NEUTRALIZE, READ_RELEASE, neutral_steps
-from mooring.domain.operations.plan import OperationType, Plan, RunTask, Step
+from mooring.domain.operations.catch_up import NOT_BELOW, store_after, update_steps
+from mooring.domain.operations.neutral import neutral_steps
+from mooring.domain.operations.plan import OperationType, Plan
 from mooring.domain.work.live_copy_errors import SourceNewer, SourceOutOfReach
-from mooring.domain.work.neutralize import DatabaseNeutralize
 
-__all__ = ["BUILD", "BUILD_FILES", "LET_IN", "UPDATE", "code_of", "once_more", "plan_refresh"]
+__all__ = ["BUILD", "BUILD_FILES", "LET_IN", "UPDATE", "code_of", "plan_refresh"]
 
 UPDATE = "update-copy"
-AGAIN = "-again"
-UPDATE_DEADLINE = timedelta(hours=6)
 
 
 def plan_refresh(
@@ -85,16 +80,23 @@ def plan_refresh(
         deadline=BUILD_DEADLINE,
     )
     neutral = neutral_steps(operation, operation_id, built, role="building", base_url=base_url)
-    steps = [
+    steps = (
         aside.build_database(
             f"What {source.ref.name} holds now is copied; it goes on working, and so does this.", database
         ),
         *neutral,
         aside.build_filestore("The files that the copy names are put beside the present ones.", files),
-    ]
-    if code_of(subject) != code_of(source):
-        steps += _update(operation, built, source, neutral)
-    return aside.plan(kind, tuple(steps), replicas=replicas)
+    )
+    if code_of(subject) == code_of(source):
+        return aside.plan(kind, steps, replicas=replicas, takes=(NOT_BELOW,))
+    update = update_steps(
+        aside,
+        neutral,
+        name=UPDATE,
+        reason=f"{source.ref.name} runs {source.release.release.source}: Odoo updates what differs in "
+        f"{subject.release.release.source}.",
+    )
+    return store_after(aside.plan(kind, (*steps, *update), replicas=replicas, takes=(NOT_BELOW,)), aside)
 
 
 def code_of(subject: Subject) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -109,29 +111,3 @@ def _check(subject: Subject, source: Subject) -> None:
     theirs, ours = source.release.facts.series, subject.release.facts.series
     if theirs != ours:
         raise SourceNewer(f"{source.ref} is Odoo {theirs}, and {subject.ref} has a release of Odoo {ours}.")
-
-
-def _update(operation: Ref, built: Subject, source: Subject, neutral: tuple[Step, ...]) -> list[Step]:
-    """Odoo's own update of the copy, on neutral data; then the same once more, and its proof."""
-    release = built.release
-    argv = argv_update(
-        release.odoo, database=built.database, modules=("all",), install=(), program=release.facts.program
-    )
-    update = Step(
-        UPDATE,
-        f"{source.ref.name} runs {source.release.release.source}; Odoo updates the copy with {release.release.source}.",
-        odoo_task(built, task_stem(operation, UPDATE), argv, deadline=UPDATE_DEADLINE),
-    )
-    again = [once_more(operation, step) for step in neutral if step.name != READ_RELEASE]
-    return [update, *again]
-
-
-def once_more(operation: Ref, step: Step) -> Step:
-    """The same step once more in one operation, as a task of its own: what neutralizes, after an update."""
-    name = f"{step.name}{AGAIN}"
-    if not isinstance(step.action, RunTask):
-        raise TypeError(f"{step.name} is no task")
-    action = replace(step.action, task=replace(step.action.task, name=task_stem(operation, name)))
-    if step.name == NEUTRALIZE and isinstance(action.document, DatabaseNeutralize):
-        action = replace(action, document=replace(action.document, again=True))
-    return replace(step, name=name, action=action)

@@ -14,18 +14,16 @@ from typing import Any
 
 from mooring.api.enums import RestoreMode
 from mooring.domain.instance.data_tasks import data_task
-from mooring.domain.instance.module_tasks import HASH, TOUCHED, find_changed, store_step
 from mooring.domain.instance.repository import RepositoryAccess
 from mooring.domain.instance.subject import DATA_DIR, Subject
-from mooring.domain.instance.tasks import OWNER_PASSWORD_FILE, admin_task, odoo_task, owner_connection
+from mooring.domain.instance.tasks import OWNER_PASSWORD_FILE, admin_task, owner_connection
 from mooring.domain.model.identity import Ref
-from mooring.domain.odoo.argv import argv_update
 from mooring.domain.operations.aside import BUILD, BUILD_DEADLINE, BUILD_FILES, LET_IN, Aside
 from mooring.domain.operations.backup import SCRATCH
+from mooring.domain.operations.catch_up import NOT_BELOW, store_after, update_steps
 from mooring.domain.operations.exchange import Half, Swaps, back_fence, plan_way_back
-from mooring.domain.operations.neutral import READ_RELEASE, neutral_steps
-from mooring.domain.operations.plan import NO_HOLD, OperationType, Option, Plan, RunTask, Step, Take, When
-from mooring.domain.operations.refresh import UPDATE_DEADLINE, once_more
+from mooring.domain.operations.neutral import neutral_steps
+from mooring.domain.operations.plan import OperationType, Plan, Take
 from mooring.domain.work.common import Fence
 from mooring.domain.work.restore import DatabaseRestore, FilestoreRestore, SnapshotChoice
 
@@ -107,7 +105,13 @@ def plan_restore(
         connection=owner_connection(subject),
     )
     filing = data_task(subject, aside.stem(BUILD_FILES), files, repository, deadline=BUILD_DEADLINE)
-    update = _update(operation, aside, neutral)
+    update = update_steps(
+        aside,
+        neutral,
+        name=UPDATE,
+        reason="The snapshot is of another release: Odoo updates what differs, beside the present data.",
+        takes=(Take(("select",), BUILD, "select"),),  # nothing where the release is the same
+    )
     plan = aside.plan(
         OperationType.RESTORE,
         (
@@ -130,33 +134,9 @@ def plan_restore(
             *update,
         ),
         replicas=replicas,
-        takes=(Take(("notBelow",), BUILD, "modules"),),
+        takes=(NOT_BELOW,),
     )
-    stored = replace(store_step(operation, subject, aside.fence), when=When(HASH, TOUCHED))
-    return replace(plan, cleanup=(*plan.cleanup, stored))
-
-
-def _update(operation: Ref, aside: Aside, neutral: tuple[Step, ...]) -> tuple[Step, ...]:
-    """A snapshot of another release of the series is brought to the one that will run, beside, before it is tried.
-
-    Only modules whose files differ from what they were are updated; where the release is the same, nothing is.
-    """
-    built, release = aside.built, aside.subject.release
-    read, look = find_changed(operation, aside.subject, release=release, hold=NO_HOLD, database=built.database)
-    if not isinstance(look.action, RunTask):
-        raise TypeError(f"{look.name} is no task")
-    look = replace(look, action=replace(look.action, takes=(*look.action.takes, Take(("select",), BUILD, "select"))))
-    argv = argv_update(release.odoo, database=built.database, modules=None, install=(), program=release.facts.program)
-    odoo = odoo_task(built, aside.stem(UPDATE), argv, deadline=UPDATE_DEADLINE)
-    when = When(HASH, TOUCHED)
-    update = Step(
-        UPDATE,
-        "The snapshot is of another release: Odoo updates what differs, beside the present data.",
-        replace(odoo, options=(Option("--update", HASH, "update"),)),
-        when=when,
-    )
-    again = [replace(once_more(operation, step), when=when) for step in neutral if step.name != READ_RELEASE]
-    return (read, look, update, *again)
+    return store_after(plan, aside)
 
 
 def plan_return(

@@ -72,13 +72,13 @@ class ReadRightsMissing(FailedError):
 
 
 class SnapshotNewer(FailedError):
-    """The snapshot is of a newer release than the one that runs: `-u` cannot take a module back."""
+    """What comes is of a newer release than the one that runs: `-u` cannot take a module back."""
 
     code = "MOOR-644"
     reason = "SnapshotNewer"
     retry = Retry.NEVER
     default_resolution = (
-        "Set spec.image of the instance to the release that the snapshot is of, apply, then restore again."
+        "Set spec.image of the instance to the release that the snapshot, or the source, is of; apply, then ask again."
     )
 
 
