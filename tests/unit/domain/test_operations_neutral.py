@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from mooring.domain.instance.environment import find_egress_faults, own_address
+from mooring.domain.instance.subject import Subject
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.neutral import NEUTRALIZE, PROVE, READ_RELEASE, neutral_steps
-from mooring.domain.operations.plan import Hold, RunTask
-from tests.unit.domain.instance.subjects import subject
+from mooring.domain.operations.plan import Hold, Plan, Ready, RunTask, Step
+from mooring.domain.operations.upgrade import MIGRATE, START, plan_upgrade
+from tests.unit.domain.instance.subjects import release, subject
 
 OPERATION = Ref("OdooRestoreJob", "default", "copy")
 HOLD = Hold(web=True, cron=True, reason="it is tried")
@@ -44,6 +46,62 @@ def test_release_is_read_then_written_into_what_neutralizes_then_proved() -> Non
     assert (neutralize["sinkHost"], neutralize["sinkPort"]) == ("shop-mail-96cbd55c", 1025)
     assert prove["sinkHost"] == "shop-mail-96cbd55c"
     assert prove["baseUrl"] == neutralize["baseUrl"] == "http://127.0.0.1:8069"
+
+
+@pytest.mark.parametrize("to", ["14.0", "14.0-next"], ids=["modules alone", "another release"])
+def test_upgrade_of_staging_is_proved_neutral_before_any_odoo_serves_and_only_the_update_runs_before(to: str) -> None:
+    opened = {"allowEgress": ["api.example.com:443"]}
+    made = upgrade(subject(environment="Staging", stagingOf={"name": "live"}, neutralize=opened), to)
+    steps = {step.name: step for step in made.steps}
+    order = list(steps)
+    assert order[order.index(MIGRATE) + 1 :][:3] == [READ_RELEASE, NEUTRALIZE, PROVE]
+    # Where Odoo updates anything it is neutralized, and no later step of the plan updates or installs once more.
+    assert {steps[name].when for name in (READ_RELEASE, NEUTRALIZE, PROVE)} == {steps[MIGRATE].when}
+    odoo = [name for name, step in steps.items() if isinstance(step.action, RunTask) and is_odoo(step.action)]
+    assert odoo == ["hash-modules", MIGRATE, READ_RELEASE, "probe"]
+    assert [name for name, step in steps.items() if isinstance(step.action, Ready)] == [START]
+    assert order.index(PROVE) < order.index("probe") < order.index(START)
+    # From the stop to the start nobody is let in, and cron does not run.
+    shut = order[order.index("stop") : order.index(START)]
+    assert all(steps[name].hold.web and steps[name].hold.cron for name in shut)
+    # The update ends by itself and serves nothing; what asks a release reaches nothing; the probe reaches its database alone.
+    update, probe = action(steps[MIGRATE]).task, action(steps["probe"]).task
+    assert "--stop-after-init" in update.argv
+    assert "--no-http" in update.argv
+    assert not update.egress
+    for name in ("hash-modules", READ_RELEASE):
+        asked = action(steps[name]).task
+        assert (asked.links, asked.allow, asked.egress) == ((), (), False)
+    assert (probe.allow, probe.egress) == ((), False)
+
+
+def test_upgrade_of_production_neutralizes_nothing() -> None:
+    names = [step.name for step in upgrade(subject(environment="Production"), "14.0-next").steps]
+    assert not {READ_RELEASE, NEUTRALIZE, PROVE} & set(names)
+
+
+def upgrade(one: Subject, to: str) -> Plan:
+    """Its plan, to a release of that name."""
+    return plan_upgrade(
+        OPERATION,
+        "op-1",
+        one,
+        release(to),
+        admin_user="mooring",
+        modules=("changed",),
+        replicas=(("web", 1), ("cron", 1)),
+    )
+
+
+def action(step: Step) -> RunTask:
+    """Its task."""
+    assert isinstance(step.action, RunTask)
+    return step.action
+
+
+def is_odoo(run: RunTask) -> bool:
+    """Whether it runs in the release's image, and not in the engine's."""
+    return run.task.image is not None
 
 
 def _rest(fence: dict[str, Any]) -> dict[str, Any]:
