@@ -46,7 +46,9 @@ def command(options: Options, name: str, *, yes: bool, wait: bool) -> int:
             raise NothingToReturnTo(f"{doc.ref} has no earlier release with its data.")
         before, now = ledger.release(ledger.previous.digest), ledger.release(ledger.runs)
         last = next((one for one in await operations_of(app, doc.ref) if one.doc.id == ledger.previous.operation), None)
-        since = _users_in_since(last)
+        # A record goes some time; the replaced pair says when it was put aside, which is at most a little earlier.
+        kept = next((one.since for one in ledger.kept if one.operation == ledger.previous.operation), "")
+        since = _users_in_since(last) or kept
         text = (
             f"{doc.ref.name} returns from {now.release.source if now else 'its release'} to "
             f"{before.release.source if before else 'the release before'}. "
@@ -59,7 +61,7 @@ def command(options: Options, name: str, *, yes: bool, wait: bool) -> int:
         else:
             text += "No module was updated: the data stays as it is now."
         app.progress.line(text)
-        if ledger.previous.data and since and not yes:
+        if ledger.previous.data and not yes:
             await _count(app, doc, since)
         if not yes and not (sys.stdin.isatty() and click.confirm("Go on?", err=True)):
             raise NotConfirmed(f"{doc.ref.name} was not rolled back.")
@@ -84,6 +86,9 @@ async def _count(app: App, doc: Document, since: str) -> None:
     from mooring.control.written import MOST_S, count_written
     from mooring.errors import MooringError
 
+    if not since:
+        app.progress.line("What was written since could not be counted: when users were let in is not on record.")
+        return
     try:
         await app.prepare()
         found = await count_written(await app.services(), doc, since=since, timeout_s=MOST_S)
