@@ -55,7 +55,7 @@ CASES = {
     "sequence": Case("CREATE SEQUENCE secret_seq", "sequence public.secret_seq", "DROP SEQUENCE secret_seq"),
     "rows": Case(
         "CREATE TABLE policed (id integer); ALTER TABLE policed ENABLE ROW LEVEL SECURITY;"
-        " CREATE POLICY some ON policed USING (id > 1); GRANT SELECT ON policed TO {role}",
+        " CREATE POLICY few ON policed USING (id > 1); GRANT SELECT ON policed TO {role}",
         "the rows of public.policed",
         "DROP TABLE policed",
     ),
@@ -66,10 +66,13 @@ CASES = {
         "DROP TABLE forced",
     ),
     "large object": Case("SELECT lo_create(4711)", "large object 4711", "SELECT lo_unlink(4711)"),
-    "extension's table": Case(
-        "CREATE TABLE of_ext (id integer); ALTER EXTENSION unaccent ADD TABLE of_ext",
+    "extension's rows": Case(
+        "CREATE TABLE of_ext (id integer); ALTER EXTENSION unaccent ADD TABLE of_ext;"
+        " UPDATE pg_extension SET extconfig = ARRAY['of_ext'::regclass::oid], extcondition = ARRAY['']"
+        " WHERE extname = 'unaccent'",
         "table public.of_ext",
-        "ALTER EXTENSION unaccent DROP TABLE of_ext; DROP TABLE of_ext",
+        "UPDATE pg_extension SET extconfig = NULL, extcondition = NULL WHERE extname = 'unaccent';"
+        " ALTER EXTENSION unaccent DROP TABLE of_ext; DROP TABLE of_ext",
     ),
 }
 HARMLESS = (
@@ -80,8 +83,9 @@ HARMLESS = (
     "GRANT {role}_readers TO {role}",
     "SELECT lo_create(4712)",
     "GRANT SELECT ON LARGE OBJECT 4712 TO PUBLIC",
-    "CREATE SEQUENCE of_ext_seq",
-    "ALTER EXTENSION unaccent ADD SEQUENCE of_ext_seq",
+    "CREATE TABLE its_own (id serial)",
+    "ALTER EXTENSION unaccent ADD TABLE its_own",
+    "ALTER EXTENSION unaccent ADD SEQUENCE its_own_id_seq",
     "CREATE TABLE inserted (id integer); ALTER TABLE inserted OWNER TO {role}; ALTER TABLE inserted ENABLE ROW LEVEL SECURITY",
 )
 
@@ -138,6 +142,7 @@ def test_backup_is_refused_for_what_pg_dump_would_stop_at(
         assert untouched(said)
         # And pg_dump itself stops there: nothing is refused that would have gone well.
         monkeypatch.setattr(source_module, "observe_lacks", lambda *_, **__: Lacks())
+        monkeypatch.setattr(source_module, "_PAUSE_S", 0.0)
         refused(world.backup(with_filestore=False), "MOOR-471")
     finally:
         as_admin(world, case.remove)

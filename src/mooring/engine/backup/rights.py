@@ -20,31 +20,28 @@ from mooring.engine.backup.compare import Gathered
 SHOWN = 20
 OWN_TABLES = ("ir_attachment", "ir_module_module")
 """In `public`: what a backup without the database reads by itself."""
-# pg_dump locks the tables of extensions as well (for their policies), where any right does since PostgreSQL 16, and reads
-# their rows only where the extension says so (extconfig). Views and materialized views are not read. The order of conditions
-# is the planner's, and what is no sequence is an error to has_sequence_privilege: hence CASE.
+# Of an extension's tables pg_dump reads only those whose rows the extension wants to have dumped (extconfig), and of views and
+# materialized views nothing. The order of conditions is the planner's, and what is no sequence is an error to
+# has_sequence_privilege: hence CASE.
 _LACKS = r"""
 WITH given AS (SELECT %s::text[] AS only), relation AS (
-  SELECT c.oid, c.relkind, c.relowner, n.oid AS schema, format('%%I.%%I', n.nspname, c.relname) AS name,
-    NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass
-      AND d.deptype = 'e' AND NOT COALESCE(c.oid = ANY(e.extconfig), false)) AS dumped
+  SELECT c.oid, c.relkind, c.relowner, n.oid AS schema, format('%%I.%%I', n.nspname, c.relname) AS name
   FROM given, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     AND (given.only IS NULL OR n.nspname = 'public' AND c.relname = ANY(given.only))
+    AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass
+      AND d.deptype = 'e' AND NOT COALESCE(c.oid = ANY(e.extconfig), false))
 ), lack AS (
   SELECT 1 AS rank, 'schema' AS kind, quote_ident(n.nspname) AS name, false AS owned FROM pg_namespace n
-    WHERE NOT has_schema_privilege(n.oid, 'USAGE')
-    AND EXISTS (SELECT FROM relation r WHERE r.schema = n.oid AND (r.relkind <> 'S' OR r.dumped))
+    WHERE NOT has_schema_privilege(n.oid, 'USAGE') AND EXISTS (SELECT FROM relation r WHERE r.schema = n.oid)
   UNION ALL
-  SELECT 2, 'table', name, false FROM relation WHERE relkind IN ('r', 'p')
-    AND NOT has_table_privilege(oid, CASE WHEN dumped THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE' END)
+  SELECT 2, 'table', name, false FROM relation WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT')
   UNION ALL
   SELECT 3, 'sequence', name, false FROM relation
-    WHERE CASE WHEN relkind = 'S' AND dumped THEN NOT has_sequence_privilege(oid, 'SELECT') END
+    WHERE CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(oid, 'SELECT') END
   UNION ALL
-  SELECT 4, 'rows', name, pg_has_role(relowner, 'USAGE') FROM relation
-    WHERE relkind = 'r' AND dumped AND row_security_active(oid)
+  SELECT 4, 'rows', name, pg_has_role(relowner, 'USAGE') FROM relation WHERE relkind = 'r' AND row_security_active(oid)
   UNION ALL
   SELECT 5, 'large object', l.oid::text, false FROM given, pg_largeobject_metadata l
     WHERE given.only IS NULL AND NOT current_setting('lo_compat_privileges')::bool
