@@ -75,6 +75,7 @@ def test_backup_and_restore(copy: Instance, vault: str) -> None:
     assert instance.status["lastBackup"]["snapshot"] == again["snapshot"]
 
 
+@pytest.mark.full
 def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
     """A drill restores the newest backup on a server of its own, is cut, goes on and leaves nothing; users go on."""
     instance = copy.apply(backup={"repository": vault})
@@ -141,6 +142,7 @@ def test_back_from_the_repository_alone(copy: Instance, vault: str) -> None:
     instance.odoo.check(planted)
 
 
+@pytest.mark.full
 def test_archive_out_and_in(copy: Instance, vault: str, tmp_path: Path) -> None:
     """An instance goes out as Odoo's own zip while it runs; such a zip comes in beside its data, a copy or the real one."""
     instance = copy.apply(backup={"repository": vault})

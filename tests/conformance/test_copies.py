@@ -36,6 +36,7 @@ def twin(world: World, vault: str) -> Iterator[Instance]:
     world.place.clean(instance.ref.namespace, instance.name)
 
 
+@pytest.mark.full
 def test_copy_of_another(world: World, copy: Instance, twin: Instance, vault: str) -> None:
     """A snapshot of one instance becomes another's data: neutral, with its own identity, and shut out of its source."""
     source = copy.apply(backup={"repository": vault}, cron={"replicas": 0})  # what waits goes on waiting

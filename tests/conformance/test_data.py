@@ -107,6 +107,7 @@ def test_external_database(world: World, place: Place, outside: Outside) -> None
     assert place.outside_sql(outside, owner) == []
 
 
+@pytest.mark.full
 def test_external_database_without_administrator(world: World, place: Place, outside: Outside) -> None:
     """With the owner's secret alone an existing database is used; what needs a copy aside is refused, not risked."""
     place.outside_sql(outside, "CREATE ROLE narrow LOGIN PASSWORD 'narrow-password';")
@@ -132,6 +133,7 @@ def test_external_database_without_administrator(world: World, place: Place, out
     assert place.outside_sql(outside, "SELECT datname FROM pg_database WHERE datname = 'narrow'") == ["narrow"]
 
 
+@pytest.mark.full
 def test_init_with_unknown_module(world: World) -> None:
     """Odoo ends with 0 for a module that does not exist; the instance says InitFailed, and a corrected manifest works."""
     wrong = world.instance("wrong")

@@ -76,6 +76,7 @@ def no_copies_but(instance: Instance, role: str) -> bool:
     return sorted(found) in (["current"], sorted(["current", role]))
 
 
+@pytest.mark.full
 def test_server_down_during_upgrade(copy: Instance) -> None:
     """An upgrade goes on when the database server is back; that it was away is no failure of the release."""
     before = copy.with_spec(image=NEXT).apply(autoUpgrade={"enabled": True})

@@ -84,6 +84,7 @@ def held_through(instance: Instance, machine: Private, failure: str) -> None:
     assert instance.processes() == []
 
 
+@pytest.mark.full
 def test_engine_restart_during_upgrade(breakable: Instance, machine: Private, planted: Planted) -> None:
     """Nothing serves or writes until the upgrade goes on; then it ends well."""
     changed = breakable.with_spec(image=NEXT)

@@ -87,6 +87,7 @@ def test_upgrade_that_fails_returns(copy: Instance) -> None:
     assert instance.processes() == processes
 
 
+@pytest.mark.full
 def test_upgrade_is_tried_again_when_asked(copy: Instance) -> None:
     """A release that migrates well and cannot serve is found before users are let in; a person may ask again."""
     instance = copy.apply()

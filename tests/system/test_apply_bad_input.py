@@ -138,6 +138,7 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
 # Ctrl-C
 
 
+@pytest.mark.full
 def test_apply_interrupted_while_odoo_installs_then_again_ends_running(person: Person) -> None:
     code, said, _ = person.interrupt("cut", lambda said: "install-modules started" in said and person.busy("cut"))
     assert code == INTERRUPTED
@@ -205,6 +206,7 @@ def test_apply_of_a_release_that_dies_at_its_start_shows_the_end_of_its_log(pers
     assert seconds < 300, f"it took {seconds:.0f} s"
 
 
+@pytest.mark.full
 def test_apply_with_a_database_server_that_dies_at_its_start_shows_the_end_of_its_log(person: Person) -> None:
     begun = time.monotonic()
     server = {"version": 17, "parameters": {"shared_preload_libraries": "nowhere"}}

@@ -235,6 +235,7 @@ async def test_workload_that_is_shut_in_reaches_the_database_alone_also_after_re
     assert list(bench.target.diff(want, seen)) == []
 
 
+@pytest.mark.full
 async def test_workload_that_is_shut_in_keeps_its_way_when_its_network_is_made_anew(bench: DockerBench) -> None:
     outside = await asyncio.to_thread(open_outside, bench, named=False)
     policy = Policy("none", (outside.destination,))

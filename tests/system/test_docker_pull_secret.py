@@ -67,6 +67,7 @@ def prune(release: ResolvedRelease, client: docker.APIClient) -> None:
     assert release.reference not in {one["Id"] for one in client.images(all=True)}
 
 
+@pytest.mark.full
 async def test_task_of_a_private_image_that_was_pruned_gets_it_again(
     bench: DockerBench, registry: Registry, client: docker.APIClient
 ) -> None:

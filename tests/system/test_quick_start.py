@@ -74,6 +74,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         client.close()
 
 
+@pytest.mark.full
 def test_quick_start_followed_from_top_to_bottom_does_what_it_says(reader: Reader) -> None:
     told: list[str] = []
     for block in read_blocks(PAGE, "sh"):

@@ -211,6 +211,7 @@ def test_mail_that_odoo_sends_ends_in_the_sink_and_outlives_its_process(stage: I
     assert "Thank you." in stage.inside("mail", *READ_ARGV, "show", "2")
 
 
+@pytest.mark.full
 def test_way_that_the_spec_opens_is_the_only_one(stage: Instance, far: Far, place: EnginePlace) -> None:
     opened = stage.apply(neutralize={"allowEgress": [far.api]})
     # Where its relay looks the name up.
@@ -229,6 +230,7 @@ def test_way_that_the_spec_opens_is_the_only_one(stage: Instance, far: Far, plac
     assert reached(shut, "web", far.api) == []
 
 
+@pytest.mark.full
 def test_update_of_staging_leaves_it_neutral(stage: Instance) -> None:
     stage.ask("OdooUpgradeJob", modules=["base"])
     assert stage.operations("Upgrade")[-1] == ("Upgrade", "Succeeded")
@@ -236,6 +238,7 @@ def test_update_of_staging_leaves_it_neutral(stage: Instance) -> None:
     assert stage.odoo.call("ir.cron", "search_count", [["active", "=", True]]) <= 1
 
 
+@pytest.mark.full
 def test_promotion_opens_the_network_and_takes_banner_and_sink_away(stage: Instance, far: Far) -> None:
     here = far.here
     assert here not in far.never or reached(stage, "web", here) == []
