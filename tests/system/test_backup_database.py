@@ -161,10 +161,12 @@ def test_restore_builds_the_same_database_beside(server: Server, world: World) -
 def test_restore_by_a_role_that_may_create_no_database_changes_nothing(server: Server, world: World) -> None:
     """Control refuses it before; a role that lost the right meanwhile is told here, beside the untouched data."""
     done(world.backup())
-    before, mark = server.databases(), server.mark(world.name)
+    before, content = server.databases(), fingerprint(server, world.name)
     fault = refused(world.restore(connection=world.owner()), "MOOR-417")
     assert fault["resolution"]
-    assert (server.databases(), server.mark(world.name)) == (before, mark)
+    assert "create database" in fault["brief"] + fault["details"]
+    assert (server.databases(), fingerprint(server, world.name)) == (before, content)
+    assert server.mark(world.name)["role"] == "current"
 
 
 def test_restore_leaves_statistics_for_the_planner_and_says_how_far_it_came(server: Server, world: World) -> None:
