@@ -40,6 +40,7 @@ class BuildingFolder:
         self.owner = None if info is None else (info.st_uid, info.st_gid)
         self._lock = threading.Lock()
         self._folders: set[Path] = set()
+        self._inner: set[str] = set()
 
     def begin(self) -> None:
         """Have both folders."""
@@ -63,6 +64,20 @@ class BuildingFolder:
         """The instance's own file: linked within its volume, where nothing changes a file that is written."""
         if not copy_file(self.current / name, self.whole / name) and self.owner:
             os.chown(self.whole / name, *self.owner)
+
+    def link_fresh(self, name: str) -> bool:
+        """The same where nothing has that name yet; False where something has, and nothing was done."""
+        inner = name.rpartition("/")[0]
+        if inner not in self._inner:
+            self.ensure_folder(self.whole / inner)
+            self._inner.add(inner)
+        try:
+            # As text: of many thousand files, the paths as objects take longer than the links.
+            if not copy_file(f"{self.current}/{name}", f"{self.whole}/{name}") and self.owner:
+                os.chown(self.whole / name, *self.owner)
+        except FileExistsError:
+            return False
+        return True
 
     def ensure_folder(self, folder: Path) -> None:
         """Make a folder and those above it, each its owner's."""

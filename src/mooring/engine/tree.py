@@ -68,7 +68,7 @@ def _copy_folder(source: Path, target: Path, below: str, done: Copied, said: Cal
     sync(target)
 
 
-def copy_file(source: Path, target: Path) -> bool:
+def copy_file(source: str | Path, target: str | Path) -> bool:
     """Link `source`, which nothing changes, or copy it where links are refused; True for a link."""
     try:
         os.link(source, target, follow_symlinks=False)

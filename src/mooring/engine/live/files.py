@@ -4,12 +4,16 @@
 They are gathered in our own folder of the volume and get the name of the copied database's filestore when they are on
 disk: what has the name is whole. What the instance has already is linked within its volume; what it lacks is copied from
 the source, never linked: a change of owner, or a write in place, would reach the source. The source's volume is only read.
+
+A file that was copied, and is what its name says, gets the time of its source. Where size and time of both are still the same,
+it is that very copy, untouched since, and is not read again: the second refresh costs a link for each file.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 import time
 from collections import deque
@@ -17,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from mooring.domain.work.live_copy import FilesCopied, FilestoreCopy
@@ -30,7 +35,9 @@ from mooring.engine.server import open_session
 from mooring.engine.tree import clone_content, remove_tree, rename, sync_all
 from mooring.engine.volume import Volume, locked_volume
 
-_WINDOW = 256
+# Files that one thread takes at once, and lots that wait: little memory, and few words between threads.
+_LOT = 32
+_WINDOW = 16
 _SAY_EVERY = 500
 _SHOWN = 20
 _AGAIN_S = 1.0
@@ -114,10 +121,10 @@ class Gathering:
         """
         self._folder.begin()
         done = 0
-        for _ in self._each(names):
-            done += 1
-            if done % _SAY_EVERY == 0:
-                self.report.progress("files", done)
+        for more in self._each(names):
+            if (done + more) // _SAY_EVERY > done // _SAY_EVERY:
+                self.report.progress("files", done + more)
+            done += more
         self.report.progress("files", done)
         if self.source is None or not self.missing:
             return
@@ -129,20 +136,49 @@ class Gathering:
         for _ in self._each((name, None) for name in again):
             pass
 
-    def _each(self, names: Iterable[tuple[str, int | None]]) -> Iterator[None]:
-        waiting: deque[Future[None]] = deque()
+    def _each(self, names: Iterable[tuple[str, int | None]]) -> Iterator[int]:
+        """Have the files, some at a time: how many more were looked at, again and again."""
+        waiting: deque[Future[int]] = deque()
+        left = iter(names)
         with ThreadPoolExecutor(self.jobs, "files") as pool:
             try:
-                for name, size in names:
-                    if not is_nameable(name):
-                        raise SourceUnfit(f"The database names a file {name!r}, which leads elsewhere.")
-                    waiting.append(pool.submit(self._have, name, size))
+                while lot := list(islice(left, _LOT)):
+                    for name, _ in lot:
+                        if not is_nameable(name):
+                            raise SourceUnfit(f"The database names a file {name!r}, which leads elsewhere.")
+                    waiting.append(pool.submit(self._have_lot, lot))
                     if len(waiting) >= _WINDOW:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def _have_lot(self, lot: list[tuple[str, int | None]]) -> int:
+        linked = 0
+        for name, size in lot:
+            if self._is_untouched_copy(name, size) and self._folder.link_fresh(name):
+                linked += 1
+            else:
+                self._have(name, size)
+        self._count("linked", linked)
+        return len(lot)
+
+    def _is_untouched_copy(self, name: str, size: int | None) -> bool:
+        """Whether the instance's file has size and time of the source's: only `_copy` gives it that time."""
+        if self.source is None or sha1_of_name(name) is None:
+            return False
+        try:
+            own, theirs = os.lstat(f"{self._folder.current}/{name}"), os.lstat(f"{self.source}/{name}")
+        except OSError:
+            return False  # it is read then, which says what is wrong
+        return (
+            stat.S_ISREG(own.st_mode)
+            and stat.S_ISREG(theirs.st_mode)
+            and own.st_mtime_ns == theirs.st_mtime_ns
+            and own.st_size == theirs.st_size
+            and (not size or own.st_size == size)
+        )
 
     def _have(self, name: str, size: int | None) -> None:
         folder, digest = self._folder, sha1_of_name(name)
@@ -169,6 +205,8 @@ class Gathering:
         aside = self._folder.aside(name)
         with _reading(source):
             try:
+                # From before the copy: a file that is written meanwhile has a later time.
+                before = source.lstat()
                 shared = clone_content(source, aside)
             except (FileNotFoundError, NotADirectoryError):
                 self._miss(name)
@@ -176,6 +214,8 @@ class Gathering:
         if digest is not None and not is_sound(aside, None, digest):
             with self._lock:
                 self.damaged.add(name)
+        elif digest is not None:
+            os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))
         size = aside.stat().st_size
         if self._folder.owner:
             os.chown(aside, *self._folder.owner)
@@ -185,9 +225,9 @@ class Gathering:
             self.copied_bytes += size
             self.reflinked += shared
 
-    def _count(self, what: str) -> None:
+    def _count(self, what: str, more: int = 1) -> None:
         with self._lock:
-            setattr(self, what, getattr(self, what) + 1)
+            setattr(self, what, getattr(self, what) + more)
 
     def _miss(self, name: str) -> None:
         with self._lock:
