@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from mooring.control.errors import OperationFailed
+from mooring.domain.instance.module_tasks import HASH
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.operations.refresh import BUILD, BUILD_FILES
 from tests.conformance.odoo_client import Odoo
-from tests.conformance.world import Instance, World
+from tests.conformance.world import NEXT, Instance, World
 
 pytestmark = pytest.mark.real
 ATTACHMENTS = 300
@@ -81,6 +83,32 @@ def test_refresh_of_a_staging_copy(world: World) -> None:
     staging.ask("Rollback")
     staging.odoo.check(second)
     for one in (staging, live):
+        one.delete(purge=True)
+
+
+@pytest.mark.full
+def test_refresh_between_releases(world: World) -> None:
+    """A refresh into a newer release updates the modules whose files differ, and no other; into an older one it is refused."""
+    live = world.instance("onward").apply()
+    planted = live.odoo.plant("before the copy")
+    staging = world.instance("ahead", image=NEXT, stagingOf={"name": "onward"}).apply()
+    staging.odoo.check(planted)
+    assert (staging.odoo.version(), live.odoo.version()) == ("14.0.1.1.0", "14.0.1.0.0")
+    (found,) = staging.results("Refresh", HASH)
+    assert found["update"] == ["mooring_demo"]
+
+    live = live.apply(image=NEXT)
+    staging.ask("OdooStagingRefreshJob")
+    assert staging.operations("Refresh")[-1][1] == "Succeeded", staging.failure("Refresh")
+    assert len(staging.results("Refresh", HASH)) == 1  # nothing to find out: it is the same release
+
+    behind = world.instance("behind", stagingOf={"name": "onward"})
+    with pytest.raises(OperationFailed, match="newer release"):
+        behind.apply()
+    assert behind.failure("Refresh")["code"] == "MOOR-644"
+    assert behind.processes() == []
+    assert live.odoo.version() == "14.0.1.1.0"
+    for one in (behind, staging, live):
         one.delete(purge=True)
 
 
