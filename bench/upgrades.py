@@ -105,9 +105,11 @@ def _nothing(place: Place, found: _Found, *, pairs: int, repeats: int) -> None:
         run = place.mooring("-n", place.namespace, "upgrade", STILL)
         found.program.append(run.wall_s)
         found.nothing.append(_last(place, STILL, touched=[]))
+    _say("nothing changed", found.nothing[-1])
     for number in range(pairs):
         place.mooring("apply", "-f", _manifest(place, STILL, BASE if number % 2 else SAME))
         found.same.append(_last(place, STILL, touched=[]))
+    _say("the same modules", found.same[-1])
     place.mooring("-n", place.namespace, "stop", STILL)
     pause(REST_S)
 
@@ -121,11 +123,9 @@ def _pair(place: Place, number: int, found: _Found) -> None:
         pause(REST_S)
         place.mooring("apply", "-f", _manifest(place, name, NEXT, **more))
         kept.append(_last(place, name, touched=touched))
+        _say(touched[0], kept[-1])
         place.mooring("-n", place.namespace, "stop", name)
         pause(REST_S)
-    # As many of each; a run that failed has raised.
-    one, all_of_them = found.changed[-1], found.every[-1]
-    print(f"    one module {one.whole_s:.1f} s, all {all_of_them.whole_s:.1f} s", flush=True)
 
 
 def _last(place: Place, name: str, *, touched: list[str]) -> Upgraded:
@@ -138,6 +138,11 @@ def _last(place: Place, name: str, *, touched: list[str]) -> Upgraded:
     if upgraded.touched != touched:
         raise RunFailed(f"the upgrade of {name} updated {upgraded.touched} and not {touched}")
     return upgraded
+
+
+def _say(what: str, upgraded: Upgraded) -> None:
+    steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in upgraded.steps_s.items())
+    print(f"    {what}: {upgraded.whole_s:.1f} s ({steps})", flush=True)
 
 
 def _part(found: _Found) -> Part:

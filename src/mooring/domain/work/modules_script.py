@@ -51,13 +51,18 @@ def manifest(place):
         return None
 
 
+def skipped(folder):
+    # What fits "static/*" by its beginning fits it whatever follows: nobody has to look at thousands of pictures.
+    return any(one.endswith("*") and fnmatch.fnmatch(folder + "/", one) for one in asked["patterns"])
+
+
 def checksum(top):
     kept = {code.split("_")[0] for code in asked["languages"]}
     digest = hashlib.sha1()
     for folder, folders, files in os.walk(top):
-        folders.sort()
         inner = os.path.relpath(folder, top)
         inner = "" if inner == "." else inner
+        folders[:] = sorted(one for one in folders if not skipped(os.path.join(inner, one)))
         for file in sorted(files):
             path = os.path.join(inner, file)
             if any(fnmatch.fnmatch(path, pattern) for pattern in asked["patterns"]):
