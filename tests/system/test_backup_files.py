@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -18,13 +19,16 @@ import pytest
 from mooring.domain.repository.manifest import StreamRef
 from mooring.domain.work.backup import NamedFolder
 from mooring.domain.work.common import Fence
+from mooring.domain.work.errors import FilestoreFailed
 from mooring.domain.work.filestore import FilestoreDrop
 from mooring.engine.backup import exported
 from mooring.engine.backup import files as files_module
 from mooring.engine.backup.lists import read_files
 from mooring.engine.backup.store import open_restore_store
+from mooring.engine.report import Reporter
 from mooring.engine.repository.errors import BlobMissing
 from mooring.engine.repository.opened import OpenBackup
+from mooring.engine.restore import files as restoring
 from tests.support.backup_world import World, make_world
 from tests.support.engine_server import Server, done, postgres, refused
 from tests.support.odoo_like import add_files
@@ -98,6 +102,35 @@ def test_files_come_back_as_they_were(server: Server, world: World) -> None:
     assert folder == world.data / "filestore" / world.building
     assert content(folder) == before
     assert not (world.data / ".mooring" / "building-op-r.building").exists()
+
+
+def test_files_that_a_killed_restore_wrote_in_part_are_fetched_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(world.backup())
+    before = content(world.filestore)
+    for path in world.filestore.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    done(world.restore())
+
+    def cut(folder: Path) -> None:
+        for number, path in enumerate(
+            sorted(one for one in folder.rglob("*") if one.is_file() and one.name != "snapshot")
+        ):
+            if number < 3:
+                path.write_bytes(b"\0" * path.stat().st_size)
+            elif number < 6:
+                path.write_bytes(path.read_bytes()[:-1])
+        raise OSError(errno.EIO, "as if killed", str(folder))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "sync_all", cut)
+        with pytest.raises(FilestoreFailed):
+            restoring.ensure_restored(world.restore_files(), Reporter(lambda _: None))
+    restored = done(world.restore_files())
+    assert (restored["files"], restored["fetched"], restored["linked"]) == (20, 6, 0)
+    assert content(world.data / restored["folder"]) == before
 
 
 def test_files_that_are_there_are_linked_not_fetched(server: Server, world: World) -> None:

@@ -60,20 +60,24 @@ class BuildingFolder:
         target.unlink(missing_ok=True)
         return target
 
+    def place(self, name: str) -> str:
+        """Where the file of that name belongs; its folder is there. As text: of many thousand files, paths take long."""
+        inner = name.rpartition("/")[0]
+        if inner not in self._inner:
+            self.ensure_folder(self.whole / inner)
+            self._inner.add(inner)
+        return f"{self.whole}/{name}"
+
     def link(self, name: str) -> None:
         """The instance's own file: linked within its volume, where nothing changes a file that is written."""
+        self.place(name)
         if not copy_file(self.current / name, self.whole / name) and self.owner:
             os.chown(self.whole / name, *self.owner)
 
     def link_fresh(self, name: str) -> bool:
         """The same where nothing has that name yet; False where something has, and nothing was done."""
-        inner = name.rpartition("/")[0]
-        if inner not in self._inner:
-            self.ensure_folder(self.whole / inner)
-            self._inner.add(inner)
         try:
-            # As text: of many thousand files, the paths as objects take longer than the links.
-            if not copy_file(f"{self.current}/{name}", f"{self.whole}/{name}") and self.owner:
+            if not copy_file(f"{self.current}/{name}", self.place(name)) and self.owner:
                 os.chown(self.whole / name, *self.owner)
         except FileExistsError:
             return False

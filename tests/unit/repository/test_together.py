@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from itertools import chain
 
 import pytest
 
@@ -25,11 +26,11 @@ def write(repository: Repository, contents: list[bytes]) -> list[StreamRef]:
     return refs
 
 
-def read_all(reader: PackReader, refs: list[StreamRef]) -> dict[int, bytes]:
+def read_all(reader: PackReader, refs: list[StreamRef], *, hashed: bool = False) -> dict[int, bytes]:
     groups, alone = plan_together(reader, refs)
     found = {position: b"".join(reader.read(refs[position])) for position in alone}
     for group in groups:
-        for position, content in read_together(reader, group, refs):
+        for position, content in read_together(reader, group, refs, hashed=hashed):
             assert position not in found
             found[position] = content
     return found
@@ -70,7 +71,8 @@ def test_together_whose_pack_was_copied_elsewhere_reads_the_copy() -> None:
         groups, _ = plan_together(reader, refs)
         copy_all(repository)
         store.delete(old)
-        found = {position: content for group in groups for position, content in read_together(reader, group, refs)}
+        read = chain.from_iterable(read_together(reader, group, refs, hashed=False) for group in groups)
+        found = dict(read)
     assert found == {at: content for at, content in enumerate(contents) if not refs[at].depth}
 
 
@@ -85,13 +87,16 @@ def copy_all(repository: Repository) -> None:
     reader.close()
 
 
-def test_together_whose_pack_was_altered_names_it() -> None:
+@pytest.mark.parametrize("hashed", [False, True], ids=["compared here", "compared by the caller"])
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_together_whose_pack_was_altered_names_it(encrypted: bool, hashed: bool) -> None:
+    """By its seal where it has one; where it has none, its id is compared whatever the caller does."""
     store = memory_store()
-    repository = memory_repository(store=store)
+    repository = memory_repository(encrypted=encrypted, store=store)
     refs = write(repository, some_contents()[:50])
     for info in list(store.list_below(names.packs(SCOPE))):
         content = bytearray(store.get(info.key))
         content[len(content) // 2] ^= 1
         store.put(info.key, bytes(content))
     with repository.reader(SCOPE) as reader, pytest.raises(ObjectDamaged, match="pack"):
-        read_all(reader, refs)
+        read_all(reader, refs, hashed=hashed)

@@ -140,10 +140,10 @@ class OpenRestore:
         """See `ports.StreamReader.read`."""
         return self.reader.read(ref)
 
-    def group(self, refs: Sequence[StreamRef]) -> tuple[list[Group], list[int]]:
+    def group(self, refs: Sequence[StreamRef], *, hashed: bool) -> tuple[list[Group], list[int]]:
         """See `ports.ManyReader.group`."""
         groups, alone = plan_together(self.reader, refs)
-        return [partial(read_together, self.reader, one, refs) for one in groups], alone
+        return [partial(read_together, self.reader, one, refs, hashed=hashed) for one in groups], alone
 
 
 @contextlib.contextmanager

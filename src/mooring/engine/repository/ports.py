@@ -44,6 +44,10 @@ Group = Callable[[], Iterator[tuple[int, bytes]]]
 class ManyReader(StreamReader, Protocol):
     """Gives many contents back with few requests."""
 
-    def group(self, refs: Sequence[StreamRef]) -> tuple[list[Group], list[int]]:
-        """Small contents in groups of a few megabytes, and the positions of the others; groups may be read side by side."""
+    def group(self, refs: Sequence[StreamRef], *, hashed: bool) -> tuple[list[Group], list[int]]:
+        """Small contents in groups of a few megabytes, and the positions of the others; groups may be read side by side.
+
+        Args:
+            hashed: the caller compares every content with a hash of its own.
+        """
         ...

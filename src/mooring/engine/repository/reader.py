@@ -227,8 +227,11 @@ class PackReader:
             piece = self._stored(found)
         return self.open_piece(piece, found)
 
-    def open_piece(self, piece: memoryview, found: Found) -> bytes:
+    def open_piece(self, piece: memoryview, found: Found, *, hashed: bool = False) -> bytes:
         """The content of a blob whose stored bytes are at hand.
+
+        Args:
+            hashed: the caller compares the content with a hash of its own, so that a seal needs no second one.
 
         Raises:
             ObjectDamaged: it is not what was written.
@@ -236,7 +239,8 @@ class PackReader:
         name = names.pack(self._catalog.scope, found.pack.id)
         if len(piece) != found.blob.stored:
             raise ObjectDamaged(f"{name} is cut off.")
-        return open_blob(piece, found.blob, opener=self.opener(found.pack), blob_id=self._blob_id, name=name)
+        blob_id = None if hashed and self._catalog.keys.encrypted else self._blob_id
+        return open_blob(piece, found.blob, opener=self.opener(found.pack), blob_id=blob_id, name=name)
 
     def read_span(self, pack: PackRef, start: int, end: int) -> bytes | None:
         """A part of a pack, fetched now and not kept; None where the pack is gone, as after a prune."""

@@ -58,8 +58,13 @@ def plan_together(reader: PackReader, refs: Sequence[StreamRef]) -> tuple[list[T
     return groups, alone
 
 
-def read_together(reader: PackReader, group: Together, refs: Sequence[StreamRef]) -> Iterator[tuple[int, bytes]]:
+def read_together(
+    reader: PackReader, group: Together, refs: Sequence[StreamRef], *, hashed: bool
+) -> Iterator[tuple[int, bytes]]:
     """Position and content of each member, compared with its id and size.
+
+    Args:
+        hashed: see `PackReader.open_piece`.
 
     Raises:
         ObjectDamaged: one is not what was written, or has another size.
@@ -72,7 +77,7 @@ def read_together(reader: PackReader, group: Together, refs: Sequence[StreamRef]
             opened = b"".join(reader.read(refs[position]))
         else:
             begin = found.blob.offset - group.start
-            opened = reader.open_piece(memoryview(content)[begin : begin + found.blob.stored], found)
+            opened = reader.open_piece(memoryview(content)[begin : begin + found.blob.stored], found, hashed=hashed)
         if len(opened) != refs[position].size:
             raise ObjectDamaged(
                 f"Stream {refs[position].id} has {len(opened)} bytes, and {refs[position].size} are named."

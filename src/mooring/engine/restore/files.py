@@ -64,8 +64,7 @@ def ensure_restored(document: FilestoreRestore, report: Reporter) -> FilestoreRe
             building = FilesRestore(store, volume, filestore, home, document.jobs, report)
             kept = is_folder(target)
             if not kept:
-                _take_up(home, store.manifest.id)
-                building.fetch()
+                building.fetch(fresh=_take_up(home, store.manifest.id))
                 compare(document, store, filestore, name, report)
                 sync_all(home)
                 volume.current.parent.mkdir(mode=0o755, exist_ok=True)
@@ -84,13 +83,15 @@ def ensure_restored(document: FilestoreRestore, report: Reporter) -> FilestoreRe
             )
 
 
-def _take_up(home: Path, snapshot: str) -> None:
-    """Go on with what an earlier run left, if it was of the same snapshot."""
+def _take_up(home: Path, snapshot: str) -> bool:
+    """Go on with what an earlier run left, if it was of the same snapshot; True where there is nothing to go on with."""
     said = home / "snapshot"
-    if not (said.is_file() and said.read_text(encoding="utf-8") == snapshot):
-        remove_tree(home)
-        home.mkdir(mode=0o700)
-        write_file(said, snapshot)
+    if said.is_file() and said.read_text(encoding="utf-8") == snapshot:
+        return False
+    remove_tree(home)
+    home.mkdir(mode=0o700)
+    write_file(said, snapshot)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ class FilesRestore:
         reader: the repository.
         volume: with its lock.
         filestore: the manifest's part.
-        home: our folder: `filestore/` is what will be whole, `new/` what is being written.
+        home: our folder: `filestore/` is what will be whole. A kill may leave a part of a file in it: what is there is read
+            again before it counts.
         jobs: files that are worked on side by side.
         linked: files that the instance had.
         fetched: files that came from the repository.
@@ -133,15 +135,20 @@ class FilesRestore:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._folder = BuildingFolder(self.volume, self.home)
+        self._fresh = False
 
-    def fetch(self) -> None:
+    def fetch(self, *, fresh: bool) -> None:
         """Have every file of the list, and those whose true content the snapshot holds.
+
+        Args:
+            fresh: no earlier run left anything in the folder.
 
         Raises:
             RestoreIncomplete: a file is not what its name says.
             SnapshotUnfit: the list holds a name that leads elsewhere.
             OSError: the volume refuses something.
         """
+        self._fresh = fresh
         self._folder.begin()
         total = self.filestore.count
         done = 0
@@ -175,7 +182,7 @@ class FilesRestore:
         for lot, lacking in zip(lots, pool.map(self._look, lots), strict=True):
             fresh += lacking
             yield len(lot) - len(lacking)
-        groups, alone = self.reader.group([one.ref for one in fresh])
+        groups, alone = self.reader.group([one.ref for one in fresh], hashed=all(one.sha1 for one in fresh))
         work: list[Callable[[], int]] = [partial(self._fetch_group, group, fresh) for group in groups]
         work += [partial(self._fetch_alone, fresh[position]) for position in alone]
         waiting = [pool.submit(one) for one in work]
@@ -188,9 +195,10 @@ class FilesRestore:
 
     def _has(self, one: _Wanted) -> bool:
         folder, wanted = self._folder, one.sha1
-        if wanted and is_sound(folder.whole / one.name, one.ref.size, wanted):
-            return True
-        folder.clear(one.name)
+        if not self._fresh:
+            if wanted and is_sound(folder.whole / one.name, one.ref.size, wanted):
+                return True
+            folder.clear(one.name)
         if not wanted or not is_sound(folder.current / one.name, one.ref.size, wanted):
             return False
         folder.link(one.name)
@@ -210,21 +218,21 @@ class FilesRestore:
         return 1
 
     def _write(self, one: _Wanted, pieces: Iterable[bytes]) -> None:
-        aside = self._folder.aside(one.name)
+        place = self._folder.place(one.name)
         digest = hashlib.sha1(usedforsecurity=False)
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        with os.fdopen(handle, "wb", buffering=0) as file:
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        try:
             for piece in pieces:
                 digest.update(piece)
                 view = memoryview(piece)
                 while view:
-                    view = view[file.write(view) :]
+                    view = view[os.write(handle, view) :]
             if self._folder.owner:
-                os.fchown(file.fileno(), *self._folder.owner)
+                os.fchown(handle, *self._folder.owner)
+        finally:
+            os.close(handle)
         if one.sha1 and digest.hexdigest() != one.sha1:
-            aside.unlink()
             raise RestoreIncomplete(f"The snapshot's content of {one.name} is not what its name says.")
-        aside.rename(self._folder.whole / one.name)
         with self._lock:
             self.fetched += 1
 
