@@ -38,7 +38,15 @@ NAMED: tuple[tuple[Any, str], ...] = (
     (OptionValue, "text on one line, a number, `true` or `false`"),
     (Timestamp, "a time with its time zone, such as `2026-01-31T22:00:00Z`"),
 )
-SERVER_NOT_HERE = {"cloudNativePG": "docker", "templates": "yet"}
+# As `mooring.control.accept` refuses them.
+SERVER_NOT_HERE = {"allowedNamespaces": "yet", "cloudNativePG": "docker", "managed.storageClass": "docker"}
+# What may be written, and then not changed: `find_immutable` and `find_server_changes` refuse it.
+CHANGE_NOT_YET = {
+    ("OdooInstance", "database.server"),
+    ("OdooInstance", "database.managed.version"),
+    ("DatabaseServer", "managed.version"),
+}
+CHANGE_MARK = "**Not yet**: a change of what is there is refused."
 
 HEAD = """\
 # The manifest
@@ -137,6 +145,8 @@ def _row(info: FieldInfo, path: str, kind: str, shared: frozenset[type[BaseModel
 def _mark(path: str, kind: str) -> str:
     """What is not carried out, in the words of the page's head."""
     field = path.removeprefix("spec.").replace("[]", "")
+    if (kind, field) in CHANGE_NOT_YET:
+        return CHANGE_MARK
     if kind == "DatabaseServer":
         return {"docker": "**Not on Docker.**", "yet": "**Not yet.**"}.get(SERVER_NOT_HERE.get(field, ""), "")
     if not kind:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from mooring.api.base import Broken, Model, RuledModel, described
 from mooring.api.enums import SslMode
 from mooring.api.meta import SecretKeyRef, SecretRef
+from mooring.api.postgres_majors import NEWEST_MAJOR, OLDEST_MAJOR
 from mooring.api.quantity import Cpu, Duration, Size
 from mooring.api.texts import (
     Count,
@@ -43,7 +44,16 @@ OptionValue = Annotated[
 """Text on one line; numbers and true/false may be written without quotes."""
 
 Parameters = Mapping[ParameterName, OptionValue]
-PostgresMajor = Annotated[int, Field(strict=True, ge=13, le=18)]
+
+
+def _refuse_newer(value: object) -> object:
+    if isinstance(value, int) and value > NEWEST_MAJOR:
+        why = "the engine image has no PostgreSQL clients of a newer major, and an older one cannot back up a newer server"
+        raise PydanticCustomError("mooring_text", "{text}", {"text": f"must be at most {NEWEST_MAJOR}: {why}"})
+    return value
+
+
+PostgresMajor = Annotated[int, Field(strict=True, ge=OLDEST_MAJOR, le=NEWEST_MAJOR), BeforeValidator(_refuse_newer)]
 
 
 class GitSource(Model):
@@ -73,7 +83,8 @@ class ManagedPostgres(Model):
     """A PostgreSQL that Mooring runs."""
 
     version: PostgresMajor = Field(
-        default=17, description="PostgreSQL's major version, 13 to 18. It can be raised, never lowered."
+        default=17,
+        description=f"PostgreSQL's major version, {OLDEST_MAJOR} to {NEWEST_MAJOR}. It can be raised, never lowered.",
     )
     storage_size: Size = Field(
         default=Size.parse("10Gi"),

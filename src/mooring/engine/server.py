@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from mooring.api.postgres_majors import NEWEST_MAJOR
+from mooring.domain.work.backup_errors import ClientMissing
 from mooring.domain.work.common import Connection
 from mooring.domain.work.database import ServerCheck
 from mooring.domain.work.errors import DatabaseMissing, RightsMissing, ServerReadOnly, ServerRefused, ServerTooOld
@@ -81,10 +83,17 @@ def is_read_only(session: Session) -> bool:
 
 
 def check_version(major: int, minimum: int, version: str) -> None:
-    """Refuse a server below what is needed.
+    """Refuse a server below what is needed, and one that could never be backed up.
 
     Raises:
         ServerTooOld: it is.
+        ClientMissing: it is newer than PostgreSQL's clients in the engine image.
     """
+    if major > NEWEST_MAJOR:
+        raise ClientMissing(
+            f"The server is PostgreSQL {version}; Mooring's clients are of PostgreSQL {NEWEST_MAJOR}, "
+            "and an older client cannot back up a newer server.",
+            resolution=f"Use a server of PostgreSQL {NEWEST_MAJOR} or older.",
+        )
     if major < minimum:
         raise ServerTooOld(f"The server is PostgreSQL {version}; this needs {minimum} or newer.")

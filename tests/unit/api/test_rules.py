@@ -244,6 +244,9 @@ def test_kind_good_spec_is_read(kind: str, spec: dict[str, Any]) -> None:
         pytest.param({"database": {"name": "postgres"}}, "belongs to PostgreSQL itself", id="own-database"),
         pytest.param({"webhook": {"url": "https://a:b@c/"}}, "name a Secret instead", id="login"),
         pytest.param({"replicas": 500}, "must be at most 100", id="many"),
+        pytest.param(
+            {"database": {"managed": {"version": 18}}}, "must be at most 17: the engine image has no", id="postgres"
+        ),
     ],
 )
 def test_instance_bad_value_says_what_is_wrong(spec: dict[str, Any], message: str) -> None:

@@ -18,10 +18,11 @@ from tools.reference import __main__ as tool
 from tools.reference import cli, errors, exits, manifest, settings
 from tools.reference.text import attributes, render_table, sentences
 
+from mooring.api.instance import OdooInstanceSpec
 from mooring.api.kinds import KINDS
 from mooring.api.schema import json_schema
 from mooring.cli.table import COMMANDS
-from mooring.domain.instance.support import KINDS_NOT_YET, NOT_YET, OPERATION_FIELDS_NOT_YET
+from mooring.domain.instance.support import KINDS_NOT_YET, NOT_YET, OPERATION_FIELDS_NOT_YET, find_immutable
 from mooring.drivers.settings import Settings, parse_settings
 from mooring.errors import MooringError
 from mooring.targets.docker.options import UNSUPPORTED
@@ -178,8 +179,35 @@ def test_manifest_page_marks_what_an_operation_does_not_carry_out_yet(kind: str,
 
 
 def test_manifest_page_does_not_mark_what_is_carried_out() -> None:
-    for path in ("image", "replicas", "ingress.hosts", "init.modules", "database.managed.version"):
+    for path in ("image", "replicas", "ingress.hosts", "init.modules", "database.managed.parameters"):
         assert "**Not" not in _meaning(path)
+    for path in ("templates", "managed.version", "external", "default"):
+        assert "**Not yet.**" not in _meaning(path, "DatabaseServer")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "old", "new"),
+    [
+        pytest.param("OdooInstance", "database.server", {"server": "one"}, {"server": "two"}, id="database.server"),
+        pytest.param(
+            "OdooInstance", "database.managed.version", {"managed": {"version": 15}}, {"managed": {"version": 17}},
+            id="database.managed.version",
+        ),
+    ],
+)  # fmt: skip
+def test_manifest_page_marks_a_change_that_is_refused(
+    kind: str, path: str, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    before, after = (OdooInstanceSpec.model_validate({"database": one}) for one in (old, new))
+    assert find_immutable(before, after, environment="Production") != []
+    assert manifest.CHANGE_MARK in _meaning(path, kind)
+
+
+def test_manifest_page_marks_what_a_server_is_refused_for() -> None:
+    assert manifest.CHANGE_MARK in _meaning("managed.version", "DatabaseServer")
+    assert "**Not yet.**" in _meaning("allowedNamespaces", "DatabaseServer")
+    for path in ("cloudNativePG", "managed.storageClass"):
+        assert "**Not on Docker.**" in _meaning(path, "DatabaseServer")
 
 
 def test_manifest_page_marks_the_kinds_that_are_refused() -> None:

@@ -10,12 +10,14 @@ import pytest
 from mooring.domain.model.secret import SecretValue
 from mooring.domain.repository.manifest import ModuleVersion
 from mooring.domain.work import errors
+from mooring.domain.work.backup_errors import ClientMissing
 from mooring.domain.work.common import Connection
 from mooring.domain.work.results import DatabaseFacts, ModuleFact
 from mooring.domain.work.verification import decide_faults, decide_older
 from mooring.drivers.postgres_faults import connect_fault, statement_fault
 from mooring.engine.finish import fits, hash_password
 from mooring.engine.secret_files import load_secret
+from mooring.engine.server import check_version
 from mooring.errors import MooringError
 
 HERE = Connection("db", 5432, "shop", None)
@@ -53,6 +55,23 @@ def test_verification_names_every_fault(
     faults = decide_faults(given, expect=expect, series=series)
     assert len(faults) == len(says)
     assert all(word in fault for word, fault in zip(says, faults, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("major", "version", "kind", "says"),
+    [
+        pytest.param(15, "15.9", errors.ServerTooOld, "15.9; this needs 16", id="older than Odoo needs"),
+        pytest.param(
+            18, "18.1", ClientMissing, "18.1; Mooring's clients are of PostgreSQL 17", id="newer than the clients"
+        ),
+    ],
+)
+def test_server_of_a_major_that_does_not_serve_is_refused(
+    major: int, version: str, kind: type[MooringError], says: str
+) -> None:
+    check_version(17, 16, "17.2")
+    with pytest.raises(kind, match=says):
+        check_version(major, 16, version)
 
 
 def test_password_hash_is_what_passlib_writes() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from mooring.api.postgres_majors import NEWEST_MAJOR, OLDEST_MAJOR
 from mooring.domain.odoo.facts import facts_for
 from mooring.domain.postgres.errors import UnsupportedPostgres
 
@@ -45,7 +46,7 @@ MAJORS: Final[Mapping[int, PostgresFacts]] = MappingProxyType(
             data_checksums_by_default=major >= 18,
             wal_compression_zstd=major >= 15,
         )
-        for major in range(13, 19)
+        for major in range(OLDEST_MAJOR, NEWEST_MAJOR + 1)
     }
 )
 """Majors that Mooring runs as managed servers, oldest first."""

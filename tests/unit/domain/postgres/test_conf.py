@@ -63,7 +63,7 @@ def test_settings_that_safety_rests_on_are_there() -> None:
 
 
 def test_compression_of_wal_is_one_that_the_major_has() -> None:
-    assert [rendered(major=major)["wal_compression"] for major in (13, 14, 15, 18)] == ["on", "on", "zstd", "zstd"]
+    assert [rendered(major=major)["wal_compression"] for major in (13, 14, 15, 17)] == ["on", "on", "zstd", "zstd"]
 
 
 def test_user_parameters_win() -> None:
