@@ -23,6 +23,8 @@ from mooring.drivers.errors import EngineUnreachable
 from mooring.errors import MooringError
 
 PING_TIMEOUT_S = 5.0
+# Docker's and Podman's as their packages set them up; the user's own are looked for beside them.
+SYSTEM_SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,8 @@ def find_engine(
     """
     tried: list[str] = []
     for address in _candidates(host, context, cert_path, tls_verify, home, runtime_dir):
-        path = Path(address.url.removeprefix("unix://"))
-        if address.origin == "usual socket" and not path.exists():
-            tried.append(f"{address.url} ({address.origin}): there is no such socket")
+        if address.origin == "usual socket" and (why := _missing(Path(address.url.removeprefix("unix://")))):
+            tried.append(f"{address.url} ({address.origin}): {why}")
             continue
         try:
             client = open_client(address, timeout_s=PING_TIMEOUT_S)
@@ -83,6 +84,18 @@ def find_engine(
         client.close()
         return address
     raise EngineUnreachable("no container engine answers", details="\n".join(tried))
+
+
+def _missing(path: Path) -> str:
+    """Why there is nothing to ask at a usual socket; empty for one that is there."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "there is no such socket"
+    except OSError as fault:
+        # Podman's package makes /run/podman root's alone: no reason to stop looking for the user's own engine.
+        return str(fault.strerror or fault)
+    return ""
 
 
 def open_client(address: EngineAddress, *, timeout_s: float) -> docker.APIClient:
@@ -135,10 +148,11 @@ def _candidates(
     if chosen is not None:
         yield chosen
         return
-    sockets = ["/var/run/docker.sock", "/run/podman/podman.sock"]
+    dockers, podmans = list(SYSTEM_SOCKETS[:1]), list(SYSTEM_SOCKETS[1:])
     if runtime_dir:
-        sockets[1:1] = [f"{runtime_dir}/docker.sock"]
-        sockets.append(f"{runtime_dir}/podman/podman.sock")
+        dockers.append(f"{runtime_dir}/docker.sock")
+        podmans.append(f"{runtime_dir}/podman/podman.sock")
+    sockets = dockers + podmans
     for path in sockets:
         yield EngineAddress(f"unix://{path}", origin="usual socket")
 
