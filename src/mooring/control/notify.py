@@ -78,13 +78,6 @@ def queue_ending(
     return [*(dict(one) for one in waiting), entry][-KEEP:]
 
 
-def _queued(
-    waiting: Sequence[Mapping[str, Any]], message: str, event: str, body: Mapping[str, Any], now: datetime
-) -> list[dict[str, Any]]:
-    entry = {"id": message, "event": event, "body": dict(body), "attempts": 0, "notBefore": now.isoformat()}
-    return [*(dict(one) for one in waiting), entry][-KEEP:]
-
-
 def due(waiting: Sequence[Mapping[str, Any]], now: datetime) -> Mapping[str, Any] | None:
     """The first of the queue, if its time has come: order is kept, so nothing overtakes it."""
     if not waiting:

@@ -3,7 +3,8 @@
 
 Records hold references only; what a manifest may hold in clear (a password in `configOptions`, a token in an address) is
 masked by its field, and every value that the store of secrets knows, or that a manifest names by `file:`, is replaced
-wherever it stands. It changes nothing. Called by `mooring report`.
+wherever it stands; one of so few characters that it is part of any text, where it is a whole value, and where it stands
+behind a word such as `password`. It changes nothing. Called by `mooring report`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import tarfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from mooring.targets.base import Target
 
 LOG_LINES = 400
 SHORTEST = 4
+"""Characters of the shortest value that is replaced wherever it stands."""
 MASK = "***"
 # Values of these keys are names and certificates: they are no secret, and are common words elsewhere.
 PLAIN_KEYS = frozenset({"user", "dbname", "sslrootcert", "ca.crt", "tls.crt", "ssh-publickey", "known_hosts"})
@@ -45,23 +48,45 @@ class KnownSecrets(Protocol):
         ...
 
 
+_BEFORE = (  # a word that announces a value, up to the value
+    r"((?i:(?:pass\w*|pwd|secret\w*|token|\w*key|credentials?)[\\\"']*\s*[:=]\s*[\\\"']*|--password\s+|://[^\s/:@]*:))"
+)
+"""`password=`, `"api_key": "`, `://user:`."""
+_AFTER = r"(?=[^\w]|$)"
+
+
 @dataclass(frozen=True)
 class Scrubber:
     """Takes known secrets out of text, in every way that they are commonly written."""
 
     words: tuple[str, ...]
+    short: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, values: Iterable[str]) -> Scrubber:
-        """Of plain values; those too short to be a secret would make any text unreadable, and are left out."""
-        written = {form for value in values if len(value) >= SHORTEST for form in _forms(value)}
-        return cls(tuple(sorted(written, key=lambda one: (-len(one), one))))
+        """Of plain values; short ones, which replaced everywhere would make any text unreadable, are kept apart."""
+        known = {value for value in values if value.strip()}
+        written = {form for value in known if len(value) >= SHORTEST for form in _forms(value)}
+        short = {form for value in known if len(value) < SHORTEST for form in _forms(value)}
+        return cls(tuple(sorted(written, key=lambda one: (-len(one), one))), frozenset(short))
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """The text without them; without short ones where the text says that a secret follows."""
         for word in self.words:
             text = text.replace(word, MASK)
+        if self.short:
+            either = "|".join(re.escape(one) for one in sorted(self.short, key=lambda one: (-len(one), one)))
+            text = re.sub(_BEFORE + f"(?:{either})" + _AFTER, rf"\1{MASK}", text)
         return text
+
+    def record(self, value: Any, location: tuple[str | int, ...] = ()) -> Any:
+        """JSON without texts that are nothing but a short secret; references to secrets stay."""
+        if isinstance(value, Mapping):
+            return {key: self.record(item, (*location, str(key))) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.record(item, (*location, number)) for number, item in enumerate(value)]
+        whole = isinstance(value, str | int) and not isinstance(value, bool) and str(value) in self.short
+        return MASK if whole and not _is_reference(location) else value
 
 
 async def pack_report(
@@ -84,7 +109,7 @@ async def pack_report(
     scrubber = Scrubber.of([value async for value in _values(documents, secrets, problems)])
     files = {"versions.json": _json(versions)}
     for doc in documents:
-        files[f"records/{_name(doc.ref)}.json"] = _json(masked(_record(doc)))
+        files[f"records/{_name(doc.ref)}.json"] = _json(scrubber.record(masked(_record(doc))))
     if target is None:
         problems.append("No engine answered: there are no logs.")
     else:

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from mooring.control.report import masked, pack_report
+import pytest
+
+from mooring.control.report import Scrubber, masked, pack_report
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.secret import SecretRef, SecretValue
 from mooring.drivers.documents import Document
@@ -87,3 +89,50 @@ def test_record_fields_that_may_hold_a_secret_are_masked_and_references_stay() -
     assert shown["webhook"]["secretTokenSecretRef"] == {"name": "hook", "key": "token"}
     assert shown["database"]["external"]["secretRef"] == {"name": "shop-db"}
     assert shown["init"] == {"modules": ["base"], "adminPasswordSecretRef": "file:/etc/odoo/admin"}
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        pytest.param("password=abc sent", "password=*** sent", id="option"),
+        pytest.param("db_password = abc", "db_password = ***", id="odoo.conf"),
+        pytest.param('{"api_key": "abc"}', '{"api_key": "***"}', id="JSON"),
+        pytest.param(r'"{\"token\": \"abc\"}"', r'"{\"token\": \"***\"}"', id="JSON in JSON"),
+        pytest.param("PGPASSWORD='abc'", "PGPASSWORD='***'", id="environment"),
+        pytest.param("postgresql://odoo:abc@db/x", "postgresql://odoo:***@db/x", id="address"),
+        pytest.param("password=YWJj", "password=***", id="base64"),
+        pytest.param("the abc of abcess", "the abc of abcess", id="a word of the text"),
+        pytest.param("password=abcess", "password=abcess", id="another value"),
+    ],
+)
+def test_short_secret_is_taken_out_where_the_text_says_that_it_is_one(line: str, shown: str) -> None:
+    assert Scrubber.of(["abc"]).text(line) == shown
+
+
+def test_short_secret_that_is_a_whole_value_of_a_record_is_taken_out() -> None:
+    scrubber = Scrubber.of(["abc", "7", ""])
+
+    shown = scrubber.record(
+        {"mail": "abc", "port": 7, "replicas": 17, "on": True, "list": ["abc", "abcd"], "passRef": {"name": "abc"}}
+    )
+
+    assert shown == {
+        "mail": "***",
+        "port": "***",
+        "replicas": 17,
+        "on": True,
+        "list": ["***", "abcd"],
+        "passRef": {"name": "abc"},
+    }
+
+
+async def test_report_holds_no_short_secret_as_a_value(tmp_path: Path) -> None:
+    file = tmp_path / "pin"
+    file.write_text("x7q")
+    file.chmod(0o600)
+
+    files = await report(
+        tmp_path, {"adminPasswordSecretRef": f"file:{file}", "init": {"language": "x7q"}, "extraEnv": {"PIN": "x7q"}}
+    )
+
+    assert "x7q" not in "\n".join(files.values())
