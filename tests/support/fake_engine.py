@@ -25,11 +25,13 @@ class FakeProcess:
     Attributes:
         labels: those of the container `shop` that it runs in.
         output: what the engine sends in one piece with its answer that the process begins.
+        echo: how often it says each piece of its standard input, which it reads to the end, before it reads on.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
     output: bytes = b""
     exit_code: int = 0
+    echo: int = 0
 
 
 @contextmanager
@@ -67,6 +69,8 @@ def serve_engine(path: Path, process: FakeProcess | None = None) -> Iterator[lis
         def _run(self) -> None:
             head = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
             self.connection.sendall(head + runs.output)
+            while runs.echo and (piece := self.connection.recv(65536)):
+                self.connection.sendall(piece * runs.echo)
             self.close_connection = True
 
         def _answer(self, code: int, body: bytes, kind: str = "application/json") -> None:

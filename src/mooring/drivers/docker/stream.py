@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -45,7 +46,7 @@ def read_until(stream: Any, deadline: float) -> str | None:
     The library's own reader waits without a time-out, whatever the socket's is.
     """
     plain: socket.socket = getattr(stream, "_sock", stream)
-    kept = bytearray()
+    kept = bytearray(first_bytes(stream))
     try:
         while (rest := deadline - time.monotonic()) > 0:
             plain.settimeout(rest)
@@ -59,6 +60,26 @@ def read_until(stream: Any, deadline: float) -> str | None:
     finally:
         close_stream(stream)
     return None
+
+
+def first_bytes(stream: Any) -> bytes:
+    """What came together with the engine's answer that a process is attached, of an attached process's connection.
+
+    The library reads the answer's head through a buffer and then gives the bare socket: the output of a process that was
+    quick enough is in that buffer, and would be lost. Call it once, before anything is read.
+    """
+    plain = getattr(stream, "_sock", stream)
+    reader = getattr(getattr(getattr(getattr(stream, "_response", None), "raw", None), "_fp", None), "fp", None)
+    if reader is None or not isinstance(plain, socket.socket):
+        return b""  # over ssh the library reads all through one buffer
+    before = plain.gettimeout()
+    plain.settimeout(0)
+    try:
+        return bytes(reader.read1(65536))
+    except ssl.SSLWantReadError:
+        return b""
+    finally:
+        plain.settimeout(before)
 
 
 def _text(data: bytes) -> str:
