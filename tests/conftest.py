@@ -12,6 +12,8 @@ import pytest
 from tests.support.lanes import lane
 from tests.support.unproved import allowed
 
+pytest_plugins = ("tests.support.page",)
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:

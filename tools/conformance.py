@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page docs/conformance.md: for each promise and target proved, simulated or unproved, with the test's name.
 
-The conformance suite writes it at the end of a run (`make conformance`); what the run left out keeps its words. Pure: text
-and values in, text out.
+The conformance suite writes it at the end of a run (`make conformance`, `make test-full`); what the run left out keeps its
+words. Pure: text and values in, text out. Called by `tests/support/page.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tests.support.unproved import UNPROVED
 
 TARGETS = ("docker", "podman", "kubernetes", "host")
+OTHER = "other"
 NOT_YET = "unproved"
+NEVER = "never as a whole"
 SIMULATED = (
     (
         "Every operation, killed before and after every record of its journal, ends as wanted or as before",
@@ -28,6 +30,9 @@ SIMULATED = (
     ("Every target behaves alike behind the interface", "tests/contract/test_target.py"),
 )
 _ROW = re.compile(r"^\| `(?P<test>test_\w+)`: (?P<words>.*?) \| (?P<cells>.*) \|$")
+_FULL = re.compile(
+    r"^\| (?P<target>\w+) \| (?P<date>\d[\d-]*) \| (?P<passed>\d+) \| (?P<failed>\d+) \| (?P<skipped>\d+) \|$"
+)
 _RUN = re.compile(r"^\| (?P<target>\w+) \| (?P<version>[^|]*) \| (?P<date>[^|]*) \|$")
 
 
@@ -47,24 +52,43 @@ class Promise:
 
 
 @dataclass(frozen=True)
+class Count:
+    """What came of the tests of a full run on one target; a test is in one of the three."""
+
+    passed: int
+    failed: int
+    skipped: int
+
+
+@dataclass(frozen=True)
 class Page:
-    """What stands in the page: (test, target) → word; target → (version, date)."""
+    """What stands in the page.
+
+    Attributes:
+        cells: (test, target) → word.
+        runs: target → (version, date).
+        full: target, or `other` → (date, count) of its last full run.
+    """
 
     cells: Mapping[tuple[str, str], str]
     runs: Mapping[str, tuple[str, str]]
+    full: Mapping[str, tuple[str, Count]] = field(default_factory=dict)
 
 
 def read(text: str) -> Page:
     """The page's facts; an empty page for no text."""
     cells: dict[tuple[str, str], str] = {}
     runs: dict[str, tuple[str, str]] = {}
+    full: dict[str, tuple[str, Count]] = {}
     for line in text.splitlines():
         if row := _ROW.match(line):
             words = row["cells"].split(" | ")
             cells |= {(row["test"], target): word for target, word in zip(TARGETS, words, strict=True)}
         elif (run := _RUN.match(line)) and run["target"] in TARGETS:
             runs[run["target"]] = (run["version"], run["date"])
-    return Page(cells, runs)
+        elif one := _FULL.match(line):
+            full[one["target"]] = (one["date"], Count(int(one["passed"]), int(one["failed"]), int(one["skipped"])))
+    return Page(cells, runs, full)
 
 
 def merge(old: Page, results: Mapping[tuple[str, str], bool], versions: Mapping[str, str], date: str) -> Page:
@@ -76,9 +100,42 @@ def merge(old: Page, results: Mapping[tuple[str, str], bool], versions: Mapping[
         date: of the run, ISO 8601.
     """
     words = {key: f"proved {date}" if passed else f"failed {date}" for key, passed in results.items()}
-    return Page(
-        {**old.cells, **words}, {**old.runs, **{target: (version, date) for target, version in versions.items()}}
-    )
+    runs = {target: (version, date) for target, version in versions.items()}
+    return Page({**old.cells, **words}, {**old.runs, **runs}, old.full)
+
+
+def merge_full(old: Page, counts: Mapping[str, Count], date: str) -> Page:
+    """The page after a run of everything; a target that nothing ran on keeps its words.
+
+    Args:
+        counts: as `count` makes them.
+        date: of the run, ISO 8601.
+    """
+    new = {target: (date, one) for target, one in counts.items() if one.passed or one.failed}
+    return Page(old.cells, old.runs, {**old.full, **new})
+
+
+def count(outcomes: Mapping[str, Iterable[str]]) -> dict[str, Count]:
+    """How the tests of a run ended, by the target that their parameters name; `other` for those that name none.
+
+    Args:
+        outcomes: pytest's word (`passed`, `failed`, `error`, `skipped`) → ids of tests. What passed and then failed to
+            clean up behind itself has failed.
+    """
+    failed = {*outcomes.get("failed", ()), *outcomes.get("error", ())}
+    passed = {*outcomes.get("passed", ())} - failed
+    skipped = {*outcomes.get("skipped", ())} - failed - passed
+
+    def of(target: str, tests: Iterable[str]) -> int:
+        return sum(_target(test) == target for test in tests)
+
+    return {target: Count(of(target, passed), of(target, failed), of(target, skipped)) for target in (*TARGETS, OTHER)}
+
+
+def _target(test: str) -> str:
+    """The target that a test's id names."""
+    words = test.partition("[")[2].rstrip("]").split("-")
+    return next((word for word in words if word in TARGETS), OTHER)
 
 
 def render(page: Page, promises: Sequence[Promise]) -> str:
@@ -106,8 +163,31 @@ def render(page: Page, promises: Sequence[Promise]) -> str:
     lines += [
         f"| {target} | {page.runs[target][0]} | {page.runs[target][1]} |" for target in TARGETS if target in page.runs
     ]
-    lines += ["", "Odoo 14.0 and PostgreSQL 17 from Debian's packages.", "", "## Unproved", ""]
+    lines += ["", "Odoo 14.0 and PostgreSQL 17 from Debian's packages.", ""]
+    lines += _full_run(page)
+    lines += ["", "## Unproved", ""]
     lines += ["What the test ground cannot show. A test may skip for these reasons and for no other.", ""]
     lines += ["| what | why | skip |", "| --- | --- | --- |"]
     lines += [f"| {one.what} | {one.why} | {f'`{one.skip}`' if one.skip else ''} |" for one in UNPROVED]
     return "\n".join(lines) + "\n"
+
+
+def _full_run(page: Page) -> list[str]:
+    """The section of the full run."""
+    lines = [
+        "## Full run",
+        "",
+        "`make test-full`: every operation killed at every moment, every promise on every target, every long test. Counted",
+        f"are tests, each with its parameters; *{OTHER}* are those that are not repeated for each target. Written when it came",
+        "to its end as a whole, and not after a part of it.",
+        "",
+        "| target | date | passed | failed | skipped |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for target in (*TARGETS, OTHER):
+        if target in page.full:
+            date, one = page.full[target]
+            lines.append(f"| {target} | {date} | {one.passed} | {one.failed} | {one.skipped} |")
+        else:
+            lines.append(f"| {target} | {NEVER} |  |  |  |")
+    return lines

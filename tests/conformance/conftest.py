@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places, worlds and instances for the promises; what the page is written from."""
+"""Places, worlds and instances for the promises; what the page is written from (tests/support/page.py writes it)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tools.conformance import merge, read, render
 
 from mooring.errors import MooringError
 from tests.conformance.places import PLACES, PRIVATE, Place, Private
-from tests.conformance.suite import MODULES, promises
+from tests.conformance.suite import MODULES
 from tests.conformance.world import Instance, World
+from tests.support.page import RESULTS, VERSIONS
 
 SEED = "seed"
-WRITE = "MOORING_WRITE_CONFORMANCE"
-RESULTS = pytest.StashKey[dict[tuple[str, str], bool]]()
-VERSIONS = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -65,32 +60,6 @@ def pytest_runtest_makereport(
         key = (item.name.partition("[")[0], target)
         results[key] = results.get(key, True) and not report.failed
     return report
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Take over what a process beside this one has seen (pytest-xdist)."""
-    seen = getattr(node, "workeroutput", {}).get("conformance", {})
-    results = node.config.stash.setdefault(RESULTS, {})
-    for test, target, passed in seen.get("results", ()):
-        results[test, target] = results.get((test, target), True) and passed
-    node.config.stash.setdefault(VERSIONS, {}).update(seen.get("versions", {}))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the page, when it is asked for; a process beside the first one hands over what it has seen."""
-    path = os.environ.get(WRITE)
-    results = session.config.stash.get(RESULTS, {})
-    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        rows = [(*key, passed) for key, passed in results.items()]
-        output["conformance"] = {"results": rows, "versions": session.config.stash.get(VERSIONS, {})}
-    elif path and results:
-        old = Path(path).read_text() if Path(path).exists() else ""
-        today = datetime.now(UTC).date().isoformat()
-        versions = session.config.stash.setdefault(VERSIONS, {})
-        page = merge(read(old), results, versions, today)
-        Path(path).write_text(render(page, promises()))
 
 
 @pytest.fixture(scope="session", params=list(PLACES))

@@ -1,35 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """Promises of a controller that is killed: run again, the instance ends as it was wanted or as it was, never between.
 
-One kill an operation, at a step that chance picks; on the simulated target every step's kill is tried.
+`make test` kills each operation once, at a moment that chance picks; `make test-full` at every moment in turn. On the
+simulated target every moment is tried each time.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
+from tests.conformance.conftest import make_copy
+from tests.conformance.moments import ANY, COPYING, every_moment, moment
 from tests.conformance.world import BASE, NEXT, Instance, World
 
 pytestmark = pytest.mark.real
-# Records of an undisturbed run; each may be cut before and after it is written.
-RECORDS = {"Init": 6, "Upgrade": 22, "Stop": 4, "Delete": 8}
+BEFORE, AFTER = ("14.0.1.0.0", ""), ("14.0.1.1.0", "14.0.1.0.0 to 14.0.1.1.0")
 
 
-MIGRATING = 2 * 9  # the migration's intention is written, its task not started
+@pytest.fixture
+def fresh(request: pytest.FixtureRequest, world: World, at: int) -> Iterator[Instance]:
+    """The file's instance for the kill that chance picks; for each moment of the full run one of its own."""
+    if at == ANY:
+        copy: Instance = request.getfixturevalue("copy")
+        yield copy
+        return
+    name = f"cut-{request.function.__name__.rpartition('_')[2]}-{at}"
+    instance = make_copy(world, request.getfixturevalue("shop"), request.getfixturevalue("seed"), name)
+    try:
+        yield instance
+        if instance.document is not None:
+            instance.delete(purge=True)
+    finally:
+        world.place.clean(instance.ref.namespace, instance.name)
 
 
-def moment(chance: random.Random, kind: str) -> int:
-    """Where to kill."""
-    return chance.randint(1, 2 * RECORDS[kind])
+def state(instance: Instance) -> tuple[str, str]:
+    """The version of the module that upgrades, and what its migration noted."""
+    odoo = instance.odoo
+    return odoo.version(), odoo.parameter("mooring_demo.migrated")
 
 
-def test_kill_during_init(world: World, chance: random.Random) -> None:
+@every_moment("Init")
+def test_kill_during_init(world: World, chance: random.Random, at: int) -> None:
     """An init that was cut is finished by the next run."""
-    instance = world.instance("cut-init")
+    instance = world.instance("cut-init" if at == ANY else f"cut-init-{at}")
     instance.accept()
-    instance.killed("Init", moment(chance, "Init"))
+    instance.killed("Init", moment(chance, "Init", at))
     instance.drive()
     assert instance.phase == "Running"
     assert instance.operations("Init") == [("Init", "Succeeded")]
@@ -37,12 +56,13 @@ def test_kill_during_init(world: World, chance: random.Random) -> None:
     instance.delete(purge=True)
 
 
-def test_kill_during_stop(copy: Instance, chance: random.Random) -> None:
+@every_moment("Stop")
+def test_kill_during_stop(fresh: Instance, chance: random.Random, at: int) -> None:
     """A stop that was cut is finished by the next run."""
-    instance = copy.apply()
+    instance = fresh.apply()
     planted = instance.odoo.plant("before the stop")
     instance.request("Stop")
-    instance.killed("Stop", moment(chance, "Stop"))
+    instance.killed("Stop", moment(chance, "Stop", at))
     instance.drive()
     assert instance.phase == "Stopped"
     assert instance.processes() == []
@@ -50,16 +70,16 @@ def test_kill_during_stop(copy: Instance, chance: random.Random) -> None:
     instance.odoo.check(planted)
 
 
-def test_kill_during_upgrade(copy: Instance, chance: random.Random) -> None:
+@every_moment("Upgrade")
+def test_kill_during_upgrade(fresh: Instance, chance: random.Random, at: int) -> None:
     """An upgrade that was cut ends with the new release and its data, or with the old one and its data."""
-    instance = copy.apply()
+    instance = fresh.apply()
     planted = instance.odoo.plant("before the cut")
     changed = instance.with_spec(image=NEXT)
     changed.accept()
-    changed.killed("Upgrade", moment(chance, "Upgrade"))
+    changed.killed("Upgrade", moment(chance, "Upgrade", at))
     changed.drive()
-    pair = (changed.odoo.version(), changed.odoo.parameter("mooring_demo.migrated"))
-    assert pair in [("14.0.1.1.0", "14.0.1.0.0 to 14.0.1.1.0"), ("14.0.1.0.0", "")]
+    assert state(changed) in [BEFORE, AFTER]
     assert len(changed.processes()) == 2
     changed.odoo.check(planted)
     assert no_copies_but(changed, "safety")
@@ -83,7 +103,7 @@ def test_server_down_during_upgrade(copy: Instance) -> None:
     planted = before.odoo.plant("before the server went")
     changed = before.with_spec(image=BASE)
     changed.accept()
-    changed.killed("Upgrade", MIGRATING)
+    changed.killed("Upgrade", COPYING)
     copy.world.place.stop_replica(copy.world.server, "database")
     changed.drive()
     assert changed.phase == "Running"
@@ -91,11 +111,12 @@ def test_server_down_during_upgrade(copy: Instance) -> None:
     changed.odoo.check(planted)
 
 
-def test_kill_during_delete(copy: Instance, chance: random.Random) -> None:
+@every_moment("Delete")
+def test_kill_during_delete(fresh: Instance, chance: random.Random, at: int) -> None:
     """A purge that was cut is finished by the next run."""
-    instance = copy
+    instance = fresh
     instance.mark_deleted(purge=True)
-    instance.killed("Delete", moment(chance, "Delete"))
+    instance.killed("Delete", moment(chance, "Delete", at))
     if instance.document is not None:
         instance.drive()
     assert instance.document is None

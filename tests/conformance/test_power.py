@@ -12,6 +12,7 @@ import pytest
 from mooring.control.errors import OperationFailed
 from mooring.errors import MooringError
 from tests.conformance.conftest import open_private
+from tests.conformance.moments import MIGRATING
 from tests.conformance.odoo_client import Planted, eventually
 from tests.conformance.places import NO_MACHINE, Place, Private, free_port
 from tests.conformance.world import DIES, NEXT, Instance, World
@@ -19,7 +20,6 @@ from tests.conformance.world import DIES, NEXT, Instance, World
 pytestmark = pytest.mark.real
 # Long enough for an engine's restart policy to have brought back what it would.
 SETTLE_S = 8.0
-MIGRATING = 2 * 13  # the thirteenth record: the migration's intention is written, its task not started
 
 
 @pytest.fixture(scope="module")
