@@ -28,11 +28,11 @@ setup: $(VENV) ## Make or refresh the Python environment .venv from the lock
 
 .PHONY: demo
 demo: $(VENV) ## Bring up a real Odoo with Mooring, log in, and print its address
-	@testbed/with.sh --images "odoo:14.0 postgres:17 caddy:2 engine" docker -- $(PY) tools/demo.py up
+	@testbed/with.sh --images "odoo:14.0 postgres:17 caddy:2 engine" any -- $(PY) tools/demo.py up
 
 .PHONY: demo-down
 demo-down: $(VENV) ## Remove the demo with its data
-	@testbed/with.sh --images "" docker -- $(PY) tools/demo.py down
+	@testbed/with.sh --images "" any -- $(PY) tools/demo.py down
 
 .PHONY: test
 test: test-unit test-real ## Run what every change must pass: unit tests, then the tests on real engines

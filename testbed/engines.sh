@@ -4,6 +4,8 @@
 #
 #   eval "$(testbed/engines.sh docker)"     prints `export DOCKER_HOST=...`
 #   eval "$(testbed/engines.sh podman)"     prints `export MOORING_PODMAN_HOST=...` and `export CONTAINERS_CONF=...`
+#   eval "$(testbed/engines.sh any)"        the one that answers, asked for and found as Mooring does, else one of the above;
+#                                           prints `export MOORING_CLI=docker|podman` and what leads there
 #   testbed/engines.sh podman-images [NAME...]   have the images in Podman: Docker's, else made in Podman itself
 #   testbed/engines.sh status               what runs, and who started it
 #   testbed/engines.sh stop                 stop what this script started, and nothing else
@@ -104,6 +106,40 @@ ensure_podman() {
   printf 'export MOORING_PODMAN_HOST=unix://%s\nexport CONTAINERS_CONF=%s\n' "$socket" "$conf"
 }
 
+# use_podman HOST: Podman's own program files images where its engine finds them; the engine image is built by its API.
+use_podman() {
+  apt_install podman podman
+  printf 'export MOORING_CLI=podman\nexport DOCKER_HOST=%q\nexport MOORING_PODMAN_HOST=%q\n' "$1" "$1"
+  [[ $1 != "unix://$STATE/podman.sock" ]] || printf 'export CONTAINERS_CONF=%q\n' "$STATE/containers.conf"
+}
+
+# The engine that answers, else one that is installed and does not run, else Docker from Debian's packages.
+ensure_any() {
+  local said kind host how settings
+  [[ -x $ROOT/.venv/bin/python ]] || "$ROOT/tools/bootstrap.sh" >&2
+  if said=$("$ROOT/.venv/bin/python" "$ROOT/tools/find_engine.py" 2>&1); then
+    read -r kind host how <<<"$(tail -n 1 <<<"$said")"
+    if [[ $kind == podman ]]; then
+      use_podman "$host"
+      return 0
+    fi
+    apt_install docker docker.io
+    printf 'export MOORING_CLI=docker\n'
+    # What was asked for may need more than its address (a context's certificates): everybody finds it in the same way.
+    [[ $how == asked ]] || printf 'export DOCKER_HOST=%q\n' "$host"
+    return 0
+  fi
+  [[ -z ${DOCKER_HOST:-} ]] || die "DOCKER_HOST=$DOCKER_HOST does not answer. Start that engine, or unset the variable. $said"
+  if have podman && { ! have dockerd || ! is_root; }; then
+    settings=$(ensure_podman)
+    eval "$settings"
+    use_podman "$MOORING_PODMAN_HOST"
+    return 0
+  fi
+  settings=$(ensure_docker)
+  printf 'export MOORING_CLI=docker\n%s\n' "$settings"
+}
+
 # Docker's images go over in one archive (layers that they share go once), then get the full names under which
 # Podman's Docker-compatible API looks for short ones.
 podman_images() {
@@ -154,8 +190,9 @@ stop() {
 case ${1:-} in
   docker) (flock 5; ensure_docker 5>&-) 5>"$STATE/docker.lock" ;;
   podman) (flock 5; ensure_podman 5>&-) 5>"$STATE/podman.lock" ;;
+  any) (flock 5; ensure_any 5>&-) 5>"$STATE/any.lock" ;;
   podman-images) shift; podman_images "$@" ;;
   status) status ;;
   stop) stop ;;
-  *) die "say what: docker, podman, podman-images, status or stop. See the head of $0." ;;
+  *) die "say what: docker, podman, any, podman-images, status or stop. See the head of $0." ;;
 esac

@@ -3,6 +3,7 @@
 # Run a command with engines that answer and images that are there:
 #   testbed/with.sh [--images "NAME..."] ENGINE... -- COMMAND...
 # ENGINE: docker, podman. The command finds them by DOCKER_HOST and MOORING_PODMAN_HOST (unix://... addresses).
+# Or any, alone: the engine that answers, by DOCKER_HOST or as Mooring finds it; one is installed only where none does.
 # Without --images all images are wanted; --images "" wants none. Podman gets Docker's images where both are asked for.
 set -euo pipefail
 source "$(dirname "$0")/lib/common.sh"
@@ -22,6 +23,9 @@ for engine in "${engines[@]}"; do
   eval "$settings"
 done
 if [[ $all == yes || ${#images[@]} -gt 0 ]]; then
+  if [[ " ${engines[*]} " == *' any '* ]]; then
+    "$ROOT/testbed/images.sh" "${images[@]}"
+  fi
   if [[ " ${engines[*]} " == *' docker '* ]]; then
     MOORING_CLI=docker "$ROOT/testbed/images.sh" "${images[@]}"
   fi

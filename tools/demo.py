@@ -22,6 +22,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from mooring.drivers.docker.find import SYSTEM_SOCKETS
+
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = ROOT / "examples" / "demo.yaml"
 MOORING = Path(sys.executable).with_name("mooring")
@@ -36,6 +38,12 @@ def home() -> Path:
     """The demo's state directory."""
     base = os.environ.get("XDG_STATE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "mooring-demo"
+
+
+def engine_line() -> str:
+    """The next line for a shell where the engine is none that `mooring` finds by itself, else nothing."""
+    host = os.environ.get("DOCKER_HOST", "")
+    return f"\n  export DOCKER_HOST={host}" if host.removeprefix("unix://") not in ("", *SYSTEM_SOCKETS) else ""
 
 
 def mooring(*arguments: str, capture: bool = False) -> str:
@@ -83,7 +91,7 @@ and it was restored: the contact "{WORD}" is there again, {time.monotonic() - be
             (from `mooring secret show {NAME}-odoo admin-password`; shown because this is a demo)
 
 Try next:
-  export MOORING_HOME={home()}
+  export MOORING_HOME={home()}{engine_line()}
   {MOORING} status {NAME}                # conditions, processes, database
   {MOORING} snapshots {NAME} --repository {NAME}  # its backups
   {MOORING} logs {NAME} -f               # what Odoo says
