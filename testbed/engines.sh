@@ -129,7 +129,8 @@ ensure_any() {
     [[ $how == asked ]] || printf 'export DOCKER_HOST=%q\n' "$host"
     return 0
   fi
-  [[ -z ${DOCKER_HOST:-} ]] || die "DOCKER_HOST=$DOCKER_HOST does not answer. Start that engine, or unset the variable. $said"
+  [[ -z ${DOCKER_HOST:-} ]] || die "DOCKER_HOST=$DOCKER_HOST does not answer. Start that engine, or unset the variable. ${said//$'\n'/; }"
+  say "${said//$'\n'/; }"
   if have podman && { ! have dockerd || ! is_root; }; then
     settings=$(ensure_podman)
     eval "$settings"

@@ -36,7 +36,7 @@ cache_file() { printf '%s/images/%s-%s.tar.zst\n' "$CACHE" "${1//[:\/]/-}" "$2";
 from_cache() {
   local file
   file=$(cache_file "$1" "$2")
-  [[ -s $file ]] || return 1
+  [[ -s $file ]] && have zstd || return 1
   say "$1: loading it from the cache"
   zstd -dcq "$file" | "$CLI" load -q >/dev/null || return 1
   # Podman files what Docker saved under localhost/.
@@ -46,6 +46,7 @@ from_cache() {
 
 to_cache() {
   local file
+  have zstd || return 0
   file=$(cache_file "$1" "$2")
   mkdir -p "$CACHE/images"
   rm -f "$CACHE/images/${1//[:\/]/-}"-*.tar.zst
@@ -169,7 +170,8 @@ main() {
   "$CLI" version >/dev/null 2>&1 || die "$CLI answers no call. Start it with testbed/engines.sh $CLI."
   RUN=$(mktemp -d)
   trap 'rm -rf "$RUN"' EXIT
-  apt_install zstd zstd
+  # Without it there is no cache: whoever pulls from a registry needs none.
+  if is_root && is_debian; then apt_install zstd zstd; fi
   # The slow ones first and side by side; what stands on them afterwards, in order.
   local pids=() pid
   for name in $(root_images_for "${wanted[@]}"); do
