@@ -46,6 +46,19 @@ def engine_line() -> str:
     return f"\n  export DOCKER_HOST={host}" if host.removeprefix("unix://") not in ("", *SYSTEM_SOCKETS) else ""
 
 
+def keep_to_engine() -> None:
+    """Remember which engine the demo is on; ends this one where it is up on another: that would stay there for ever."""
+    engine, note = os.environ.get("DOCKER_HOST", ""), home() / "engine"
+    known = note.read_text(encoding="utf-8") if note.exists() else engine
+    if known != engine:
+        way = f"DOCKER_HOST={known} make demo-down" if known else "make demo-down with Docker's context of that time"
+        sys.exit(
+            f"demo: it is up on another engine ({known or 'a context'}), and here is {engine or 'a context'}: {way}"
+        )
+    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    note.write_text(engine, encoding="utf-8")
+
+
 def mooring(*arguments: str, capture: bool = False) -> str:
     """Run the real program; what it printed if that is captured. Ends this one with its exit code if it fails."""
     done = subprocess.run(
@@ -71,6 +84,7 @@ def instance() -> dict[str, Any] | None:
 def up() -> None:
     """Bring it up, log in, print what to do with it."""
     began = time.monotonic()
+    keep_to_engine()
     mooring("apply", "-f", str(MANIFEST))
     record = instance()
     if record is None or not record["url"]:
@@ -156,6 +170,7 @@ def log_in(url: str, database: str, password: str) -> int:
 
 def down() -> None:
     """Remove it with its data and its database server, then its state directory."""
+    keep_to_engine()
     if instance() is not None:
         mooring("delete", NAME, "--purge", "--confirm", NAME)
     if home().exists():
