@@ -8,7 +8,17 @@ import random
 import pytest
 
 # Records of an undisturbed run; tests/scenario/test_moments.py counts them. Each may be cut before and after it is written.
-RECORDS = {"Init": 12, "Stop": 4, "Start": 4, "Restart": 4, "Upgrade": 28, "Rollback": 10, "Delete": 8}
+RECORDS = {
+    "Init": 12,
+    "Stop": 4,
+    "Start": 4,
+    "Restart": 4,
+    "Upgrade": 28,
+    "Rollback": 10,
+    "Verify": 26,  # a drill
+    "Restore": 22,
+    "Delete": 8,
+}
 # The ninth record of an upgrade was written: the intention to copy the files aside; its task is not started.
 COPYING = 2 * 9
 # The thirteenth record of an upgrade was written: the migration's intention; its task is not started.

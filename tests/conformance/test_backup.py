@@ -15,16 +15,11 @@ from mooring.control.accept import accept_manifests
 from mooring.control.exports import export_instance
 from mooring.domain.operations.backup import BACK_UP
 from tests.conformance.conftest import make_copy
+from tests.conformance.moments import every_moment, moment
 from tests.conformance.world import NEXT, Instance, World
 
 pytestmark = pytest.mark.real
 REPOSITORY = "vault"
-# Records of an undisturbed restore; each may be cut before and after it is written.
-RECORDS = 18
-# The same of a drill.
-DRILL_RECORDS = 22
-# The same of a drill.
-DRILL_RECORDS = 22
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +71,15 @@ def test_backup_and_restore(copy: Instance, vault: str) -> None:
 
 
 @pytest.mark.full
-def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
+@every_moment("Verify")
+def test_drill(copy: Instance, vault: str, chance: random.Random, at: int) -> None:
     """A drill restores the newest backup on a server of its own, is cut, goes on and leaves nothing; users go on."""
     instance = copy.apply(backup={"repository": vault})
     first = instance.odoo.plant("in the snapshot of the drill")
     back_up(instance)
     web = instance.processes("web")
     instance.request("Verify", readData=100, restore=True)
-    instance.killed("Verify", chance.randint(1, 2 * DRILL_RECORDS))
+    instance.killed("Verify", moment(chance, "Verify", at))
     instance.drive()
     assert instance.operations("Verify")[-1][1] == "Succeeded", instance.failure("Verify")
     last = instance.status["lastVerify"]
@@ -95,14 +91,15 @@ def test_drill(copy: Instance, vault: str, chance: random.Random) -> None:
     assert [one for one in left if one.ref.kind.startswith("Drill")] == []
 
 
-def test_kill_during_restore(copy: Instance, vault: str, chance: random.Random) -> None:
+@every_moment("Restore")
+def test_kill_during_restore(copy: Instance, vault: str, chance: random.Random, at: int) -> None:
     """A restore that was cut ends with the snapshot's data or with the data of before, and leaves nothing half built."""
     instance = copy.apply(backup={"repository": vault})
     first = instance.odoo.plant("in the snapshot")
     snapshot = back_up(instance)["snapshot"]
     second = instance.odoo.plant("not in the snapshot")
     instance.request("OdooRestoreJob", source={"snapshot": snapshot})
-    instance.killed("Restore", chance.randint(1, 2 * RECORDS))
+    instance.killed("Restore", moment(chance, "Restore", at))
     instance.drive()
     instance.odoo.check(first)
     assert instance.operations("Restore")[-1][1] == "Succeeded"

@@ -9,7 +9,7 @@ from mooring.control.operations import ALL_KINDS, read_operation
 from mooring.domain.model.identity import Ref
 from mooring.drivers.documents import Document
 from tests.conformance.moments import COPYING, MIGRATING, RECORDS
-from tests.scenario.world import World, instance
+from tests.scenario.world import World, instance, repository
 
 
 class Journals:
@@ -45,6 +45,13 @@ async def test_every_operation_writes_as_many_records_as_its_kills_are_spread_ov
     await world.apply(instance(image="odoo:14.0-next"))
     await world.drive()
     await world.ask("Rollback")
+    await world.drive()
+    await world.apply(repository(), instance(backup={"repository": "nas"}))
+    await world.ask("Backup", repository="nas")
+    await world.drive()
+    await world.ask("Verify", restore=True, readData=100)
+    await world.drive()
+    await world.ask("Restore", source={"snapshot": "latest", "repository": "nas"})
     await world.drive()
     await world.delete(purge=True)
     await world.drive()
