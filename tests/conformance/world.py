@@ -41,6 +41,7 @@ T = TypeVar("T")
 KILLED = -9
 BASE, NEXT, BAD, DIES = (f"odoo:14.0-{word}" for word in ("base", "next", "bad", "dies"))
 ADMIN_PASSWORD = "conformance-admin"
+SERVER_CONNECTIONS = 400
 SECRET = "conformance"
 CONNECT = """
 import sys, psycopg2
@@ -119,8 +120,12 @@ class World:
         return said.splitlines()
 
     def instance(self, name: str, **spec: Any) -> Instance:
-        """An instance that is not applied yet."""
+        """An instance that is not applied yet; on a server with room for all that the tests leave behind."""
         self.set_secret(SECRET, admin=ADMIN_PASSWORD)
+        if self.run(lambda services: services.documents.get(self.server)) is None:
+            parameters = {"max_connections": SERVER_CONNECTIONS}
+            given = {"default": True, "managed": {"parameters": parameters}}
+            self.accept(self.manifest("DatabaseServer", self.server.name, given))
         base = {
             "image": BASE,
             "init": {"modules": ["base", "mooring_demo"], "adminPasswordSecretRef": {"name": SECRET, "key": "admin"}},

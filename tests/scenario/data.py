@@ -199,6 +199,7 @@ class Postgres:
             modules=modules,
             pending_modules=tuple(sorted(key for key, state in found.modules.items() if state.startswith("to "))),
             size_bytes=found.size_bytes,
+            max_connections=200,
             server_version="15.6",
         )
 

@@ -50,6 +50,7 @@ async def test_status_of_an_instance_that_runs_has_every_field(shop: World) -> N
     assert found.database is not None
     assert (found.database.server, found.database.name) == ("default", (await shop.ledger()).database)
     assert found.database.size_bytes == 8_000_000
+    assert found.database.max_connections == 200
     assert (found.replicas, found.ready_replicas) == (1, 1)
     assert found.selector == "owner=OdooInstance shop,role=web"
     assert found.last_backup is None

@@ -66,6 +66,7 @@ class DatabaseStatus(Model):
     server: str | None = Field(default=None, description="Name of the DatabaseServer, or the external host.")
     name: str | None = Field(default=None, description="The database's name.")
     size_bytes: int | None = Field(default=None, description="Its size in bytes when it was last looked at.")
+    max_connections: int | None = Field(default=None, description="What its server was set to then.")
 
 
 class LastBackup(Model):

@@ -14,6 +14,7 @@ from mooring.api.operation import OdooOperation
 from mooring.api.server import DatabaseServer
 from mooring.control.accept_servers import find_second_defaults, find_server_changes
 from mooring.control.administrators import find_without_administrator
+from mooring.control.connections import find_connection_refusals
 from mooring.control.errors import (
     FieldUnsupported,
     ForeignData,
@@ -70,6 +71,7 @@ async def accept_manifests(
         SharedResource: two instances would use one host, port or database, or a namespace would have two default servers.
         ForeignData: retained volumes of that name belong to another installation.
         UnknownInstance: an operation for an instance that does not exist.
+        ConnectionsRefused: the instances of a server would need more connections than it gives.
         NoAdministrator: it needs a second database, and nobody here may create one.
         SeveralErrors: more than one of these, or of what `find_uncarriable` finds.
     """
@@ -90,6 +92,7 @@ async def accept_manifests(
     refusals += await find_without_administrator(services, manifests)
     for one in instances:
         refusals += await find_uncarriable(services, ref_of(one), one.spec, manifests)
+    refusals += await find_connection_refusals(services, manifests)
     # A secret that is not there is missed for each of its keys.
     raise_all(list({(one.code, one.brief): one for one in refusals}.values()))
     given = identities or {}

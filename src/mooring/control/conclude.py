@@ -269,8 +269,8 @@ def _status(services: Services, work: Work, seen: Observed, status: Mapping[str,
     }
     if work.subject is not None:
         before, database = status.get("database") or {}, describe_database(work.subject)
-        measured = before.get("sizeBytes") if {**before, **database} == before else None
-        value["database"] = database if measured is None else {**database, "sizeBytes": measured}
+        # What was measured of it stays; of another one it says nothing.
+        value["database"] = before if {**before, **database} == before else database
         value["environment"] = work.subject.environment
         image = work.ledger.wanted_source or work.spec.image or services.defaults.image
         value["resolved"] = render_resolved(work.subject, image=image, port=endpoint.port if endpoint else None)

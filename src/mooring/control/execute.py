@@ -106,7 +106,7 @@ async def _save_end(
     def change(status: Mapping[str, Any]) -> Mapping[str, Any]:
         value = {**status, "ledger": dump_ledger(ledger)}
         if measured is not None and work.subject is not None:
-            value["database"] = {**describe_database(work.subject), "sizeBytes": measured.size_bytes}
+            value["database"] = {**describe_database(work.subject), **measured.describe()}
         if work.spec.webhook is not None:
             value["notifications"] = queue_ending(
                 status.get("notifications", ()),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from mooring.api.enums import Environment
 from mooring.api.instance import OdooInstanceSpec
 from mooring.api.meta import Resource, SecretKeyRef
+from mooring.control.connections import UNLIMITED
 from mooring.control.errors import UnknownServer
 from mooring.control.servers import secret_ref
 from mooring.control.services import Services, server_ref
@@ -35,7 +36,7 @@ async def find_uncarriable(
     """Everything that the first pass would raise, one after the other.
 
     UnknownServer: `database.server` names none. MissingSecret, EmptySecret, BadSecretValue: of a secret that the spec names.
-    ConfigRefused, ResourcesRefused, ConnectionsRefused: options and limits.
+    ConfigRefused, ResourcesRefused: options and limits. What its server gives is looked at by `connections`.
 
     Args:
         manifests: written together with it; a server among them counts as there.
@@ -68,7 +69,7 @@ async def find_uncarriable(
 
 def _refuse_settings(spec: OdooInstanceSpec, series: str, *, settled: str) -> None:
     """Raise what cannot be written into odoo.conf; `settled` is its environment, empty before it has one."""
-    sizing = decide_spec_sizing(spec, series=series)
+    sizing = decide_spec_sizing(spec, series=series, max_connections=UNLIMITED)
     judged = judge_options(
         spec.config_options,
         facts=facts_for(series),

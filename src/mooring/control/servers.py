@@ -12,6 +12,7 @@ from mooring.api.common import ManagedPostgres, PostgresAddress
 from mooring.api.instance import OdooInstanceSpec
 from mooring.api.meta import SecretRef as ApiSecretRef
 from mooring.api.server import DatabaseServerSpec, ManagedServer
+from mooring.control.connections import known_limit
 from mooring.control.errors import FieldUnsupported, NamespaceNotAllowed, ServerFailed, UnknownServer
 from mooring.control.events import Event
 from mooring.control.probes import ask
@@ -99,7 +100,7 @@ async def describe_access(services: Services, ref: Ref, spec: OdooInstanceSpec, 
     if external is not None:
         own = secret_ref(ref.namespace, external.secret_ref)
         admin = None if external.admin_secret_ref is None else secret_ref(ref.namespace, external.admin_secret_ref)
-        return await _external(services, None, external, admin, own)
+        return await _external(services, ref, None, external, admin, own)
     where = where or server_ref(ref.namespace, DEFAULT_NAME)
     doc = await services.documents.get(where)
     if doc is None:
@@ -110,7 +111,7 @@ async def describe_access(services: Services, ref: Ref, spec: OdooInstanceSpec, 
     if written.external is not None:
         given = written.external.admin_secret_ref
         admin = None if given is None else secret_ref(where.namespace, given)
-        return await _external(services, where, written.external, admin, admin)
+        return await _external(services, ref, where, written.external, admin, admin)
     if written.managed is None:
         raise FieldUnsupported(f"{where}: cloudNativePG is for Kubernetes.")
     server = ServerAccess(
@@ -125,7 +126,12 @@ async def describe_access(services: Services, ref: Ref, spec: OdooInstanceSpec, 
 
 
 async def _external(
-    services: Services, where: Ref | None, address: PostgresAddress, admin: SecretRef | None, trust: SecretRef | None
+    services: Services,
+    ref: Ref,
+    where: Ref | None,
+    address: PostgresAddress,
+    admin: SecretRef | None,
+    trust: SecretRef | None,
 ) -> Access:
     keys = await services.secrets.read(trust) if trust is not None else {}
     server = ServerAccess(
@@ -136,6 +142,7 @@ async def _external(
         sslmode=address.ssl_mode.value,
         admin=admin,
         root_certificate=trust if "sslrootcert" in keys else None,
+        max_connections=await known_limit(services, ref, address),
     )
     return Access(server, ready=True, admin_user=await _admin_user(services, admin))
 

@@ -86,9 +86,10 @@ def _observe(document: DatabaseInspect, report: Reporter) -> DatabaseFacts:
         base = modules.get("base")
         initialized = base is not None and bool(base.version) and base.state in ("installed", "to upgrade")
         series = _SERIES.match(base.version) if base and initialized else None
-        size, connections = session.rows(
-            "SELECT pg_database_size(current_database()), (SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend')",
+        size, most, connections = session.rows(
+            "SELECT pg_database_size(current_database()), current_setting('max_connections')::int,"
+            " (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend')",
             doing="measure the database",
         )[0]
         return DatabaseFacts(
@@ -101,6 +102,7 @@ def _observe(document: DatabaseInspect, report: Reporter) -> DatabaseFacts:
             pending_modules=tuple(sorted(name for name, fact in modules.items() if fact.state.startswith("to "))),
             size_bytes=size,
             connections=connections,
+            max_connections=most,
             server_version=session.version,
         )
 

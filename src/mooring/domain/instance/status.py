@@ -97,10 +97,17 @@ def render_previous(ledger: Ledger, keep: timedelta) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an operation's look into the database told: its size in bytes, and the server's version."""
+    """What an operation's look into the database told: its size in bytes, the server's version and `max_connections`."""
 
     size_bytes: int
     server_version: str
+    max_connections: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """What of it stands in status beside the database's name."""
+        return {"sizeBytes": self.size_bytes} | (
+            {"maxConnections": self.max_connections} if self.max_connections else {}
+        )
 
 
 def read_measured(log: Sequence[StepRecord]) -> Measured | None:
@@ -111,5 +118,9 @@ def read_measured(log: Sequence[StepRecord]) -> Measured | None:
     for record in reversed(log):
         found = record.result
         if record.state == "done" and isinstance(found, Mapping) and found.get("exists") is True:
-            return Measured(int(found.get("sizeBytes", 0)), str(found.get("serverVersion", "")))
+            return Measured(
+                int(found.get("sizeBytes", 0)),
+                str(found.get("serverVersion", "")),
+                int(found.get("maxConnections", 0)),
+            )
     return None

@@ -65,7 +65,7 @@ class ResourcesRefused(RefusedError):
 
 
 class ConnectionsRefused(RefusedError):
-    """The instance could open more connections than its database server has to give."""
+    """An instance, or all instances of a server together, would need more connections than the server has to give."""
 
     code = "MOOR-203"
     reason = "ConnectionsRefused"

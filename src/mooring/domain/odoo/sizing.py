@@ -71,7 +71,6 @@ class SizingInput:
         cron_threads: in one cron replica, unless the option `max_cron_threads` says otherwise (Odoo's default is 2).
         task_memory_bytes: memory limit of a task; None for web's.
         max_connections: what the database server is set to.
-        connection_budget: most connections that this instance may open, where servers are shared; None for all.
         other_processes: further Odoo processes beside web and cron that may be connected at once: a shell or a task.
         options: the user's odoo.conf options; those in SIZING_KEYS are read, the others ignored.
     """
@@ -86,7 +85,6 @@ class SizingInput:
     cron_threads: int = 2
     task_memory_bytes: int | None = None
     max_connections: int = 200
-    connection_budget: int | None = None
     other_processes: int = 1
     options: Mapping[str, OptionValue] = field(default_factory=dict)
 
@@ -150,6 +148,7 @@ class Sizing:
         task: a task next to the data (`-i`, `-u`, shell).
         probe: a probe of data that is not yet released to users.
         connections: most that all processes together may open.
+        connections_least: what they work with at least; the same as `connections` where the user chose `db_maxconn`.
         connections_allowed: what they may open.
         reasons: why the numbers are what they are, one sentence each, for `plan` and `status`.
     """
@@ -159,6 +158,7 @@ class Sizing:
     task: ProcessSizing
     probe: ProcessSizing
     connections: int
+    connections_least: int
     connections_allowed: int
     reasons: tuple[str, ...]
 
@@ -197,9 +197,8 @@ def decide_sizing(wanted: SizingInput) -> Sizing:
         raise ResourcesRefused("The instance's resources cannot be divided among its processes.", refusals)
 
     allowed = wanted.max_connections - CONNECTIONS_RESERVED
-    if wanted.connection_budget is not None:
-        allowed = min(allowed, wanted.connection_budget)
     maxconn, evented = _decide_connections(wanted, workers, options, allowed)
+    least = options.get("db_maxconn", min(MAXCONN_MIN, maxconn))
     threads = options.get("max_cron_threads", wanted.cron_threads)
     return Sizing(
         web=_sized(web, workers=workers, cron=0, maxconn=maxconn, evented=evented),
@@ -207,6 +206,7 @@ def decide_sizing(wanted: SizingInput) -> Sizing:
         task=_sized(alone, workers=0, cron=0, maxconn=maxconn, evented=maxconn),
         probe=_sized(alone, workers=0, cron=0, maxconn=maxconn, evented=maxconn),
         connections=_connections(wanted, workers, maxconn, evented),
+        connections_least=_connections(wanted, workers, least, options.get("db_maxconn_gevent", least)),
         connections_allowed=allowed,
         reasons=(
             *reasons,
@@ -302,9 +302,7 @@ def _decide_connections(wanted: SizingInput, workers: int, options: Mapping[str,
         f"{wanted.replicas} web replica(s) with {workers or 1} worker(s)"
         f"{' and an evented process' if workers else ''}, {wanted.cron_replicas} cron, {wanted.other_processes} other"
     )
-    limit = f"max_connections {wanted.max_connections} less {CONNECTIONS_RESERVED}" + (
-        f", and a budget of {wanted.connection_budget}" if wanted.connection_budget is not None else ""
-    )
+    limit = f"max_connections {wanted.max_connections} less {CONNECTIONS_RESERVED}"
     if chosen is None and maxconn < MAXCONN_MIN:
         raise ConnectionsRefused(
             f"The database server has too few connections: {allowed} ({limit}) for {processes} processes "

@@ -63,6 +63,7 @@ class DatabaseFacts(Shape):
             results.
         pending_modules: names of modules in a state `to …`, sorted.
         connections: sessions in this database besides the task's own.
+        max_connections: what the server is set to; 0 where nobody looked.
     """
 
     exists: bool
@@ -74,6 +75,7 @@ class DatabaseFacts(Shape):
     pending_modules: tuple[str, ...] = ()
     size_bytes: int = 0
     connections: int = 0
+    max_connections: int = 0
     server_version: str = ""
 
 

@@ -77,7 +77,6 @@ WANTED = st.builds(
     cron_memory_bytes=st.none() | st.integers(0, 8 * GIB),
     cron_replicas=st.integers(0, 3),
     max_connections=st.integers(20, 1000),
-    connection_budget=st.none() | st.integers(0, 500),
     options=OPTIONS,
 )
 
@@ -95,7 +94,8 @@ def test_sizes_keep_within_memory_and_connections_or_are_refused(wanted: SizingI
     assert cron.limit_memory_soft <= cron_memory - RESERVE
     per_web = web.workers * web.db_maxconn + web.db_maxconn_evented if web.workers else web.db_maxconn
     total = wanted.replicas * per_web + wanted.cron_replicas * cron.db_maxconn + sizing.task.db_maxconn
-    assert total == sizing.connections <= min(wanted.max_connections - 10, wanted.connection_budget or 10**6)
+    assert total == sizing.connections <= wanted.max_connections - 10
+    assert 0 < sizing.connections_least <= sizing.connections
     for size in (web, cron, sizing.task, sizing.probe):
         assert SOFT_MIN <= size.limit_memory_soft < size.limit_memory_hard
         assert size.limit_memory_soft_evented < size.limit_memory_hard_evented
@@ -176,7 +176,6 @@ def test_connections_are_shared_out_before_they_run_short() -> None:
     ("more", "text"),
     [
         pytest.param({"max_connections": 25}, "too few connections: 15 .* for 5 processes", id="too-few"),
-        pytest.param({"connection_budget": 19}, "a budget of 19", id="budget"),
         pytest.param(
             {"options": {"db_maxconn": 64}},
             r"could open 320 connections .*db_maxconn 64\); the server gives 190",
@@ -211,3 +210,16 @@ def test_hard_limit_of_the_user_lowers_the_soft_ones_and_says_what_it_costs() ->
 def test_hard_limit_of_the_user_only_widens_a_task() -> None:
     assert decide(options={"limit_memory_hard": 700 * MIB}).task.limit_memory_hard == 1920 * MIB * 5 // 4
     assert decide(options={"limit_memory_hard": 8 * GIB}).task.limit_memory_hard == 8 * GIB
+
+
+@pytest.mark.parametrize(
+    ("given", "least"),
+    [
+        pytest.param({}, 20, id="sized-by-mooring"),
+        pytest.param({"options": {"db_maxconn": 10}}, 50, id="chosen"),
+        pytest.param({"options": {"db_maxconn_gevent": 30}}, 46, id="evented-chosen"),
+        pytest.param({"replicas": 2}, 32, id="two-replicas"),
+    ],
+)
+def test_least_connections_are_what_was_chosen_or_what_works(given: dict[str, Any], least: int) -> None:
+    assert decide(**given).connections_least == least
