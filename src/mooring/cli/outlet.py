@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a command's bytes go: a file of this machine, or standard output. A file gets its name when it is whole."""
+"""Where a command's bytes go: a file of this machine, or standard output. A file gets its name when it is whole.
+
+And whether a person is at both ends.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,11 @@ from mooring.cli.errors import BadRequest
 from mooring.drivers.files import file_errors
 
 STANDARD_OUTPUT = "-"
+
+
+def has_terminal() -> bool:
+    """Whether a person types and reads: standard input and output are both a terminal, and neither was closed."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def check_outlet(to: str, *, binary: bool = True) -> None:

@@ -254,6 +254,23 @@ def test_logs_of_what_never_started_say_what_keeps_it(program: Program) -> None:
     assert "→ Make the folder." in result.err
 
 
+def test_exec_ends_with_the_commands_exit_code_and_without_a_standard_input_has_no_terminal(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[tuple[str, ...], str, bool]] = []
+
+    async def attach(_ref: Ref, argv: tuple[str, ...], *, role: str, tty: bool) -> int:
+        asked.append((argv, role, tty))
+        return 7
+
+    monkeypatch.setattr(program.target, "attach", attach)
+    monkeypatch.setattr("sys.stdin", None)  # as Python starts after `<&-`
+    program.put(*running())
+
+    assert program("exec", "shop", "--role", "cron", "--", "id", "-u").code == 7
+    assert asked == [(("id", "-u"), "cron", False)]
+
+
 @pytest.mark.parametrize("form", ["json", "yaml"])
 def test_agent_unit_as_data(form: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mooring.cli.service.program_path", lambda: Path("/opt/mooring"))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +30,7 @@ def command(options: Options, name: str, arguments: tuple[str, ...], *, role: st
     """
     from mooring.cli.context import run
     from mooring.cli.names import find_instance
+    from mooring.cli.outlet import has_terminal
     from mooring.cli.servers import server_of
 
     async def work(app: App) -> int:
@@ -39,6 +39,6 @@ def command(options: Options, name: str, arguments: tuple[str, ...], *, role: st
         else:
             ref, place = (await find_instance(app, name)).ref, role
         target = await app.target()
-        return await target.attach(ref, arguments, role=place, tty=sys.stdin.isatty() and sys.stdout.isatty())
+        return await target.attach(ref, arguments, role=place, tty=has_terminal())
 
     return run(options, work)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -34,6 +33,7 @@ def command(options: Options, name: str, arguments: tuple[str, ...], *, admin: b
     """
     from mooring.cli.context import run
     from mooring.cli.names import find_instance
+    from mooring.cli.outlet import has_terminal
     from mooring.cli.servers import server_of
     from mooring.control.errors import NotInitialized
     from mooring.domain.postgres.bootstrap import SUPERUSER
@@ -60,6 +60,6 @@ def command(options: Options, name: str, arguments: tuple[str, ...], *, admin: b
             *arguments,
         )
         target = await app.target()
-        return await target.attach(server, argv, role=ROLE, tty=sys.stdin.isatty() and sys.stdout.isatty())
+        return await target.attach(server, argv, role=ROLE, tty=has_terminal())
 
     return run(options, work)

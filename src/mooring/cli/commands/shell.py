@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +29,7 @@ def command(options: Options, name: str, *, role: str) -> int:
     """
     from mooring.cli.context import run
     from mooring.cli.names import find_instance
+    from mooring.cli.outlet import has_terminal
     from mooring.control.errors import NotInitialized
     from mooring.domain.instance.ledger import load_ledger
     from mooring.domain.odoo.argv import argv_shell
@@ -42,6 +42,6 @@ def command(options: Options, name: str, *, role: str) -> int:
             raise NotInitialized(f"{doc.ref} has no database that Odoo has initialized.")
         argv = argv_shell(release.odoo, database=database, program=release.facts.program)
         target = await app.target()
-        return await target.attach(doc.ref, argv, role=role, tty=sys.stdin.isatty() and sys.stdout.isatty())
+        return await target.attach(doc.ref, argv, role=role, tty=has_terminal())
 
     return run(options, work)
