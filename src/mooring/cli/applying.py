@@ -12,15 +12,18 @@ from mooring.cli.driving import lead, view
 from mooring.cli.names import operations_of
 from mooring.cli.output import mark_phase, print_result, print_text, render_table, style_for
 from mooring.control.accept import Written, accept_manifests
+from mooring.control.events import Event
 from mooring.control.operations import ALL_KINDS
 from mooring.control.repositories import KIND as REPOSITORY
 from mooring.control.repositories import find_repository
 from mooring.control.repository_tasks import run_repository_task
+from mooring.control.services import Services
 from mooring.control.subjects import ADMIN
 from mooring.domain.instance.tasks import generated_secret
 from mooring.domain.model.identity import Ref
 from mooring.domain.operations.plan import OperationType
 from mooring.domain.work.repository_work import RepositoryInit
+from mooring.drivers.documents import Document
 
 
 async def apply_manifests(app: App, manifests: Sequence[Manifest], *, wait: bool) -> None:
@@ -36,11 +39,14 @@ async def apply_manifests(app: App, manifests: Sequence[Manifest], *, wait: bool
     subjects = [ref for one in written if (ref := _subject(one)).kind != REPOSITORY]
     operations = [one.doc.ref for one in written if one.doc.ref.kind in ALL_KINDS]
     if wait:
+        agent = services.locks.agent().holder() is not None
         try:
             for one in written:
                 if one.doc.ref.kind == REPOSITORY and one.change != "unchanged":
                     await _look_at_repository(app, one.doc.ref)
             await lead(app, subjects, operations=operations)
+            for one in written:
+                await _warn(app, services, one.doc, agent=agent)
         finally:
             app.progress.close()
     elif services.locks.agent().holder() is None:
@@ -58,6 +64,15 @@ async def _look_at_repository(app: App, ref: Ref) -> None:
         services, access, RepositoryInit(access.settings()), timeout_s=app.options.timeout_s
     )
     app.progress.line(f"{ref.name} {'was made' if facts['created'] else 'is there'}: repository {facts['id']}.")
+
+
+async def _warn(app: App, services: Services, before: Document, *, agent: bool) -> None:
+    """Say what was warned of before this command, too, and all of it where an agent did the work: status alone is not read."""
+    doc = await app.documents.get(before.ref)
+    old = {text.split(" ")[0] for text in before.status.get("warnings") or ()}
+    for text in (doc.status.get("warnings") or ()) if doc is not None else ():
+        if agent or text.split(" ")[0] in old:
+            services.emit(Event(before.ref, "warning", text))
 
 
 def _subject(written: Written) -> Ref:

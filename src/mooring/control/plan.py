@@ -22,6 +22,7 @@ from mooring.control.subjects import describe_subject
 from mooring.control.work import Work, remembered
 from mooring.domain.instance.desired import decide_desired
 from mooring.domain.instance.ledger import load_ledger
+from mooring.domain.instance.snapshot import decide_disk_warnings
 from mooring.domain.lifecycle import State, output
 from mooring.domain.model.identity import Identity, Ref
 from mooring.domain.model.observed import Change
@@ -135,7 +136,7 @@ async def _plan_instance(dry: Services, spec: OdooInstanceSpec, doc: Document, r
         changes = dry.target.diff(remembered(work, decide_desired(work.subject, running, NO_HOLD)), seen)
         if pinned is None:
             unknown.append(f"What {spec.image or dry.defaults.image} is will be known when it was looked up.")
-    notes = (*_size_notes(dry, spec), *notes)
+    notes = (*_size_notes(dry, spec), *notes, *decide_disk_warnings(spec, ledger, seen))
     return InstancePlan(ref, record, tuple(changes), operations, tuple(unknown), notes, servers)
 
 

@@ -13,6 +13,7 @@ from mooring.domain.lifecycle import Snapshot
 from mooring.domain.model.observed import Observed
 
 FILESTORE = "filestore"
+GIB = 1 << 30
 
 
 def wanted_replicas(spec: OdooInstanceSpec, ledger: Ledger) -> tuple[tuple[str, int], ...]:
@@ -55,6 +56,7 @@ def take_snapshot(
 
 
 DISK_LOW_BYTES = 2 << 30
+"""Free space below which a person is warned: an upgrade's safety copies and a day's attachments still fit."""
 
 
 def decide_warnings(spec: OdooInstanceSpec, ledger: Ledger, seen: Observed) -> list[str]:
@@ -69,16 +71,26 @@ def decide_warnings(spec: OdooInstanceSpec, ledger: Ledger, seen: Observed) -> l
             f"Attachments that are kept outside the filestore are not in the last backup ({ledger.backups.external}): back "
             "their store up by its own means."
         )
+    return [*sentences, *decide_disk_warnings(spec, ledger, seen)]
+
+
+def decide_disk_warnings(spec: OdooInstanceSpec, ledger: Ledger, seen: Observed) -> list[str]:
+    """What is going to hurt for want of space; nothing where the target cannot tell how much is free."""
     free = seen.free_bytes
     if free is None:
-        return sentences
+        return []
+    sentences: list[str] = []
     if free < DISK_LOW_BYTES:
+        # The first words stay the same while it shrinks: a warning with others would be told anew at each pass.
+        below = (free * 10 // GIB + 1) / 10
         sentences.append(
-            f"Less than {(free >> 28) + 1} x 256 MiB are free where the data is; Odoo loses attachments on a full disk."
+            f"Less than {below:.1f} GiB are free where the data is; Odoo loses attachments on a full disk."
         )
     asked = spec.filestore.storage_size.bytes
     if not ledger.initialized and asked > free:
-        sentences.append(f"filestore.storageSize asks for {asked >> 30} GiB, and about {free >> 30} GiB are free.")
+        sentences.append(
+            f"filestore.storageSize asks for {asked / GIB:.1f} GiB, and about {free / GIB:.1f} GiB are free."
+        )
     return sentences
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytest
 
 from mooring.api.instance import OdooInstanceSpec
 from mooring.domain.instance.ledger import Ledger
-from mooring.domain.instance.snapshot import take_snapshot, wanted_replicas
+from mooring.domain.instance.snapshot import (
+    DISK_LOW_BYTES,
+    GIB,
+    decide_warnings,
+    take_snapshot,
+    wanted_replicas,
+)
 from mooring.domain.lifecycle import Snapshot
 from mooring.domain.model.observed import Observed, Replica, VolumeSeen, WorkloadSeen
 from tests.unit.domain.instance.subjects import SHOP, ledger
@@ -79,3 +86,39 @@ def test_replicas_wanted_of_a_stopped_instance_are_none() -> None:
     spec = OdooInstanceSpec.model_validate({"replicas": 2})
     assert wanted_replicas(spec, ledger()) == (("web", 2), ("cron", 1))
     assert wanted_replicas(spec, ledger(stopped=True)) == (("web", 0), ("cron", 0))
+
+
+LOW = "are free where the data is; Odoo loses attachments on a full disk."
+
+
+@pytest.mark.parametrize(
+    ("free", "warnings"),
+    [
+        pytest.param(None, [], id="unknown"),
+        pytest.param(DISK_LOW_BYTES, [], id="just enough"),
+        pytest.param(DISK_LOW_BYTES - 1, [f"Less than 2.0 GiB {LOW}"], id="just too little"),
+        pytest.param(GIB * 3 // 2, [f"Less than 1.6 GiB {LOW}"], id="one and a half"),
+        pytest.param(0, [f"Less than 0.1 GiB {LOW}"], id="full"),
+    ],
+)
+def test_disk_that_is_nearly_full_is_warned_of_where_free_space_is_known(free: int | None, warnings: list[str]) -> None:
+    observed = replace(seen(), free_bytes=free)
+    assert decide_warnings(OdooInstanceSpec.model_validate({}), ledger(), observed) == warnings
+
+
+@pytest.mark.parametrize(
+    ("free", "warned"),
+    [
+        pytest.param(None, False, id="unknown"),
+        pytest.param(3 * GIB // 2 + 2 * GIB, False, id="as much as asked for"),
+        pytest.param(3 * GIB // 2 + 2 * GIB - 1, True, id="less"),
+    ],
+)
+def test_filestore_that_asks_for_more_than_is_free_is_warned_of_until_it_holds_data(
+    free: int | None, *, warned: bool
+) -> None:
+    spec = OdooInstanceSpec.model_validate({"filestore": {"storageSize": "3584Mi"}})
+    observed = replace(seen(), free_bytes=free)
+    sentence = "filestore.storageSize asks for 3.5 GiB, and about 3.5 GiB are free."
+    assert decide_warnings(spec, Ledger(), observed) == ([sentence] if warned else [])
+    assert decide_warnings(spec, ledger(), observed) == []
