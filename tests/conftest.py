@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -13,6 +14,12 @@ from tests.support.lanes import lane
 from tests.support.unproved import allowed
 
 pytest_plugins = ("tests.support.page",)
+
+
+def pytest_configure() -> None:
+    """A shell ignores Ctrl-C for what it puts into the background, and every program that a test interrupts would, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
