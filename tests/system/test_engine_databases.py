@@ -339,6 +339,7 @@ def test_inspect_of_an_empty_database_says_whose_it_is(shop: Shop) -> None:
     assert (facts["exists"], facts["empty"], facts["initialized"], facts["series"]) == (True, True, False, None)
     assert facts["mark"]["instance"] == shop.instance
     assert facts["sizeBytes"] > 0
+    assert [(str(facts["maxConnections"]),)] == shop.server.query("SHOW max_connections")
 
 
 def test_inspect_that_needs_data_refuses_a_place_without_it(shop: Shop) -> None:

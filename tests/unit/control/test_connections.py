@@ -16,6 +16,7 @@ from mooring.control.servers import describe_access
 from mooring.domain.model.identity import Ref
 from mooring.domain.model.secret import SecretRef, SecretValue
 from mooring.domain.odoo.errors import ConnectionsRefused
+from tests.scenario.data import Database, Postgres, Role
 from tests.scenario.world import SHOP, World, instance, manifest
 
 MANY = {"db_maxconn": 38}  # five processes of a default instance: 190, all that a default server gives
@@ -166,6 +167,19 @@ async def test_external_server_has_what_an_operation_read(world: World) -> None:
         assert found.server.max_connections == 300
     with pytest.raises(ConnectionsRefused, match=r"it gives 290 \(max_connections 300, as it is set"):
         await world.apply(outside("third", configOptions=SOME))
+
+
+async def test_operation_that_asks_an_external_server_ends_the_assumption(world: World) -> None:
+    reached = Postgres(roles={"odoo": Role(None, "pw-of-the-owner")})
+    reached.databases["shop"] = Database("odoo")
+    world.machine.external["db.example.com"] = reached
+    await world.bring_up(outside("shop"))
+
+    found = await describe_access(world.life(), SHOP, load(outside("shop")), None)
+    assert found.server.max_connections == 200
+    await world.apply(outside("blog", configOptions={"db_maxconn": 16}))
+    with pytest.raises(ConnectionsRefused, match="max_connections 200, as it is set"):
+        await world.apply(outside("third", configOptions=MANY))
 
 
 def load(data: dict[str, Any]) -> Any:
