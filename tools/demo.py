@@ -46,16 +46,21 @@ def engine_line() -> str:
     return f"\n  export DOCKER_HOST={host}" if host.removeprefix("unix://") not in ("", *SYSTEM_SOCKETS) else ""
 
 
+def engine_note() -> Path:
+    """Where it is written on which engine the demo is: beside its state directory, which is Mooring's alone."""
+    return home().with_name(f"{home().name}.engine")
+
+
 def keep_to_engine() -> None:
     """Remember which engine the demo is on; ends this one where it is up on another: that would stay there for ever."""
-    engine, note = os.environ.get("DOCKER_HOST", ""), home() / "engine"
+    engine, note = os.environ.get("DOCKER_HOST", ""), engine_note()
     known = note.read_text(encoding="utf-8") if note.exists() else engine
     if known != engine:
         way = f"DOCKER_HOST={known} make demo-down" if known else "make demo-down with Docker's context of that time"
         sys.exit(
             f"demo: it is up on another engine ({known or 'a context'}), and here is {engine or 'a context'}: {way}"
         )
-    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(engine, encoding="utf-8")
 
 
@@ -182,6 +187,7 @@ def down() -> None:
             shutil.rmtree(home())
         except PermissionError as error:
             sys.exit(f"demo: the backups belong to the containers' users: remove {error.filename} as root")
+    engine_note().unlink(missing_ok=True)
     print("The demo is gone.")
 
 
