@@ -72,6 +72,8 @@ async def prune_templates(services: Services, server: Ref, prune: Prune) -> Mapp
         TemplateRefused: nobody here may make databases on it.
         TemplateTaskFailed: in the task's own words.
     """
+    if await services.documents.get(server) is None:
+        raise UnknownServer(f"{server} does not exist.")
     access = await describe_access(services, server, OdooInstanceSpec(), server)
     if access.server.admin is None:
         raise TemplateRefused(f"{server} names no administrator: no template can be there.")

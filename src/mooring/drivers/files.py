@@ -80,7 +80,14 @@ def private_dir(path: Path) -> None:
             missing.append(parent)
             parent = parent.parent
         for folder in reversed(missing):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, exist_ok=True)
+            except FileExistsError as error:
+                raise FileFailed(
+                    f"{folder} is no folder, and one is needed there.",
+                    details=str(error),
+                    resolution="Name another folder (MOORING_HOME or --home for the state), or move away what is there.",
+                ) from error
             fsync_dir(folder.parent)
         if path.stat().st_mode & 0o777 != 0o700:
             path.chmod(0o700)

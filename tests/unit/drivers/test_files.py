@@ -128,8 +128,9 @@ def test_private_dir_makes_and_tightens_for_its_owner_alone(tmp_path: Path) -> N
 def test_private_dir_where_a_file_stands_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "a").write_text("x")
     (tmp_path / "a").chmod(0o644)
-    with pytest.raises(FileFailed):
+    with pytest.raises(FileFailed, match=r"a is no folder") as caught:
         private_dir(tmp_path / "a" / below)
+    assert "kernel" not in caught.value.resolution
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
 
 

@@ -111,14 +111,19 @@ def open_client(address: EngineAddress, *, timeout_s: float) -> docker.APIClient
                 probe.settimeout(timeout_s)
                 probe.connect(address.url.removeprefix("http+").removeprefix("unix://"))
         tls = _tls(address)
-        client = docker.APIClient(
-            base_url=address.url,
-            version="auto",
-            timeout=int(timeout_s),
-            tls=tls if tls is not None else False,
-            # The ssh program knows the user's keys, agent and configuration; the library's own client does not.
-            use_ssh_client=address.url.startswith("ssh://"),
-        )
+        try:
+            client = docker.APIClient(
+                base_url=address.url,
+                version="auto",
+                timeout=int(timeout_s),
+                tls=tls if tls is not None else False,
+                # The ssh program knows the user's keys, agent and configuration; the library's own client does not.
+                use_ssh_client=address.url.startswith("ssh://"),
+            )
+        except ValueError as fault:  # the address is none, or what answers is no engine
+            raise EngineUnreachable(
+                f"could not reach the engine at {address.url}: no engine is meant by it", details=str(fault)
+            ) from fault
         client.ping()
         return client
 

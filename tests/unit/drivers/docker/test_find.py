@@ -143,3 +143,10 @@ def test_engine_that_is_asked_for_is_the_only_one_tried(place: Path) -> None:
         with pytest.raises(EngineUnreachable):
             find_engine(host=f"unix://{place}/none.sock", home=place)
     assert asked == []
+
+
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:99999", "http://[::1"], ids=["port", "brackets"])
+def test_address_that_is_none_is_no_engine(place: Path, host: str) -> None:
+    with pytest.raises(EngineUnreachable) as caught:
+        find_engine(host=host, home=place)
+    assert host in caught.value.details
