@@ -155,10 +155,17 @@ def render_error(error: MooringError, style: Style) -> str:
     """The lines for a person: code and what happened, details indented, then what to do."""
     if isinstance(error, SeveralErrors):
         return "\n".join(render_error(one, style) for one in error.errors)
-    lines = [f"{style.bad('error')} {style.strong(error.code)}: {error.brief}"]
-    lines += [f"  {line}" for line in error.details.splitlines()]
-    lines.append(f"→ {error.resolution}")
+    lines = [f"{style.bad('error')} {style.strong(error.code)}: {_visible(error.brief)}"]
+    lines += [f"  {_visible(line)}" for line in error.details.splitlines()]
+    lines.append(f"→ {_visible(error.resolution)}")
     return "\n".join(lines)
+
+
+def _visible(text: str) -> str:
+    # What others wrote, as a file's name or a log, may hold what a terminal obeys.
+    return "".join(
+        one if one.isprintable() or one == "\t" else one.encode("unicode_escape").decode("ascii") for one in text
+    )
 
 
 def render_error_json(error: MooringError) -> str:

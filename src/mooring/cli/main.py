@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from mooring import __version__
+from mooring.cli.streams import close_output, ready_streams
 from mooring.cli.table import render_help
 
 if TYPE_CHECKING:
     from mooring.cli.options import Options
+    from mooring.errors import MooringError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -27,12 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program; left out it is the process's own main, which does not return after an interrupt.
     """
+    ready_streams()
     given = tuple(sys.argv[1:] if arguments is None else arguments)
     if given == ("--version",):
         return _print(f"mooring {__version__}\n")
     if given in (("--help",), ("-h",), ()) and not _completing():
         return _print(render_help())
-    code = _run(given)
+    try:
+        code = _run(given)
+    except KeyboardInterrupt:  # before or after what `_run` itself guards, as while modules are loaded
+        code = _say_interrupted("")
     if arguments is None and code == INTERRUPTED:
         _end(code)
     return code
@@ -61,6 +67,10 @@ def _print(text: str) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _broken_pipe()
+    except OSError as error:
+        close_output()
+        sys.stderr.write(f"error: standard output cannot be written: {error.strerror or error}.\n")
+        return 1
     return 0
 
 
@@ -119,21 +129,21 @@ def _usage(error: object, options: Options) -> int:
 
 
 def _interrupted(options: Options) -> int:
-    print("\ninterrupted" + (f": {options.resume}" if options.resume else "."), file=sys.stderr)  # noqa: T201
+    return _say_interrupted(options.resume)
+
+
+def _say_interrupted(resume: str) -> int:
+    print("\ninterrupted" + (f": {resume}" if resume else "."), file=sys.stderr)  # noqa: T201
     return INTERRUPTED
 
 
 def _broken_pipe() -> int:
-    import os
-
-    # What is still in the buffer would raise again when the interpreter ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    close_output()
     return BROKEN_PIPE
 
 
 def _failed(error: object, options: Options) -> int:
-    from mooring.cli.errors import exit_code, render_error, render_error_json, render_error_yaml
-    from mooring.cli.style import Style, decide_colour
+    from mooring.cli.errors import exit_code, render_error_json, render_error_yaml
     from mooring.errors import MooringError
 
     if not isinstance(error, MooringError):  # pragma: no cover - the callers caught it as one
@@ -146,19 +156,48 @@ def _failed(error: object, options: Options) -> int:
         elif options.output == "yaml":
             print(render_error_yaml(error), end="", flush=True)  # noqa: T201
         else:
-            style = Style(decide_colour(options.environ, terminal=sys.stderr.isatty()))
-            print(render_error(error, style), file=sys.stderr)  # noqa: T201
+            _tell(error, options)
     except BrokenPipeError:
         _broken_pipe()
+    except OSError:  # standard output takes nothing, as on a full disk
+        close_output()
+        _tell(error, options)
     return exit_code(error)
 
 
-def _unexpected(error: Exception, options: Options) -> int:
-    from mooring.errors import MooringError
+def _tell(error: MooringError, options: Options) -> None:
+    """The error in words on standard error; where that takes nothing, the exit code alone says it."""
+    import contextlib
 
-    # Of a stranger's exception only the type is shown: its text may hold what it was working on.
-    text = f"Mooring met something that it does not know: {type(error).__name__}."
+    from mooring.cli.errors import render_error
+    from mooring.cli.style import Style, decide_colour
+
+    style = Style(decide_colour(options.environ, terminal=sys.stderr.isatty()))
+    with contextlib.suppress(OSError):
+        print(render_error(error, style), file=sys.stderr)  # noqa: T201
+
+
+def _unexpected(error: Exception, options: Options) -> int:
+    from mooring.errors import MooringError, UsageError
+
+    if isinstance(error, UnicodeEncodeError) and not _is_text("".join(options.arguments)):
+        return _failed(
+            UsageError(
+                "A name on the command line is not UTF-8 text.",
+                resolution="Write it as UTF-8, and run the command again.",
+            ),
+            options,
+        )
+    # Of a stranger's exception only the type is shown, and what the operating system says: its own text may hold what
+    # it was working on.
+    said = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    text = f"Mooring met something that it does not know: {type(error).__name__}{said}."
     return _failed(MooringError(text), options)
+
+
+def _is_text(words: str) -> bool:
+    """Whether none of it is a byte that could not be read as UTF-8."""
+    return not any("\ud800" <= one <= "\udfff" for one in words)
 
 
 def _traceback() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from mooring.api.errors import Fault, ManifestError
 from mooring.api.kinds import Manifest
 from mooring.api.loader import Located, load_located
 from mooring.cli.errors import FileUnreadable, raise_all
+from mooring.cli.reading import read_file
 from mooring.errors import MooringError
 
 STDIN = "-"
@@ -60,11 +60,7 @@ def read_manifests(files: Sequence[str], *, namespace: str | None) -> list[Manif
 def _read(file: str) -> bytes:
     if file == STDIN:
         return sys.stdin.buffer.read(MAX_BYTES)
-    try:
-        with Path(file).open("rb") as opened:
-            return opened.read(MAX_BYTES)
-    except OSError as error:
-        raise FileUnreadable(f"{file} cannot be read: {error.strerror or error}.") from error
+    return read_file(file, limit=MAX_BYTES)
 
 
 def _placed(manifest: Manifest, namespace: str | None) -> Manifest:

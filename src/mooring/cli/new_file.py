@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a text to a file that is not there yet. It never writes over one. Called by `init`, `import` and `setup`."""
+"""Writes a text to a file that is not there yet. It never writes over one. Called by `init`, `import`, `report` and `setup`."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from mooring.cli.errors import FileExists, FileUnreadable
+from mooring.cli.errors import BadRequest, FileExists, FileUnreadable
+
+_NAME_ONE = "Name a file in a folder that is there and that you may write to; nothing was changed."
 
 
 def refuse_existing(path: Path) -> None:
@@ -14,9 +16,17 @@ def refuse_existing(path: Path) -> None:
 
     Raises:
         FileExists: something is there, be it a link that leads nowhere.
+        FileUnreadable: its folder is not there, or this user may not write into it.
+        BadRequest: it is `-`, which elsewhere is standard output.
     """
+    if str(path) == "-":
+        raise BadRequest("-f - is not possible here: standard output tells what was done.", resolution=_NAME_ONE)
     if os.path.lexists(path):
         raise FileExists(f"{path} is there already; it was left alone.")
+    if not path.parent.is_dir():
+        raise FileUnreadable(f"{path} cannot be written: there is no folder {path.parent}.", resolution=_NAME_ONE)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise FileUnreadable(f"{path} cannot be written: its folder is not this user's to write.", resolution=_NAME_ONE)
 
 
 def write_new(path: Path, text: str) -> None:
@@ -32,4 +42,4 @@ def write_new(path: Path, text: str) -> None:
     except FileExistsError:
         raise FileExists(f"{path} is there already; it was left alone.") from None
     except OSError as error:
-        raise FileUnreadable(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise FileUnreadable(f"{path} cannot be written: {error.strerror or error}.", resolution=_NAME_ONE) from error

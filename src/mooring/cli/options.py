@@ -138,7 +138,7 @@ def common_options(function: F) -> F:
             ("--home",),
             {
                 "metavar": "FOLDER",
-                "type": click.Path(path_type=Path),
+                "type": click.Path(),
                 "callback": _keep_home,
                 "help": "State directory.",
             },
@@ -152,17 +152,23 @@ def common_options(function: F) -> F:
 
 def _keep(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
-        del parameter
+        _refuse_empty(value, ctx, parameter)
         if value is not None and value is not False:
             setattr(ctx.ensure_object(Options), attribute, value)
 
     return keep
 
 
-def _keep_home(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    del parameter
+def _keep_home(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    _refuse_empty(value, ctx, parameter)
     if value is not None:
-        ctx.ensure_object(Options).home = value.expanduser().absolute()
+        ctx.ensure_object(Options).home = Path(value).expanduser().absolute()
+
+
+def _refuse_empty(value: object, ctx: click.Context, parameter: click.Parameter) -> None:
+    # As from a variable that is not set: `-n "$NS"` would mean the default namespace, `--home "$H"` the folder one is in.
+    if value == "":
+        raise click.BadParameter("is empty.", ctx=ctx, param=parameter)
 
 
 def _keep_timeout(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:

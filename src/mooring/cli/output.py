@@ -8,10 +8,12 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mooring.cli.options import Options
 from mooring.cli.style import Style, decide_colour
+from mooring.drivers.files import file_error
 
 GOOD_PHASES = frozenset({"Running", "Succeeded"})
 BAD_PHASES = frozenset({"InitFailed", "UpgradeFailed", "Degraded", "Failed", "Deleting"})
@@ -24,8 +26,7 @@ def style_for(options: Options) -> Style:
 
 def print_text(text: str) -> None:
     """One line or several on standard output."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _write(text + "\n")
 
 
 def print_data(options: Options, data: Any) -> None:
@@ -33,9 +34,7 @@ def print_data(options: Options, data: Any) -> None:
     if options.output == "yaml":
         import yaml
 
-        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120))
         return
     print_text(json.dumps(data, ensure_ascii=False, indent=2))
 
@@ -45,9 +44,7 @@ def print_item(options: Options, data: Mapping[str, Any]) -> None:
     if options.output == "yaml":
         import yaml
 
-        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=120, explicit_start=True)
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, width=120, explicit_start=True))
         return
     print_text(json.dumps(data, ensure_ascii=False))
 
@@ -106,6 +103,22 @@ def mark_phase(style: Style, phase: str) -> str:
     if phase in GOOD_PHASES:
         return style.good(phase)
     return style.bad(phase) if phase in BAD_PHASES else style.careful(phase)
+
+
+def _write(text: str) -> None:
+    """Text on standard output, at once.
+
+    Raises:
+        BrokenPipeError: its reader went away.
+        NoSpaceLeft, FileFailed: it is a file that cannot take it.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise file_error(error, Path("standard output")) from error
 
 
 def _plain(text: str) -> str:

@@ -35,12 +35,15 @@ def command(options: Options, *, file: str | None) -> int:
     """
     from mooring.cli.context import run
     from mooring.cli.errors import FileExists
+    from mooring.cli.new_file import refuse_existing
     from mooring.cli.output import print_result, print_text
     from mooring.control.report import pack_report
     from mooring.drivers.files import create_file
     from mooring.errors import MooringError
 
-    path = Path(file or f"mooring-report-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz").absolute()
+    path = Path(file or f"mooring-report-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
+    refuse_existing(path)
+    path = path.absolute()
 
     async def work(app: App) -> None:
         target: Target | None = None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +39,7 @@ def set_secret(options: Options, name: str, key: str, *, file: str | None) -> in
     One line break at the end is taken off.
     """
     from mooring.cli.context import run
+    from mooring.cli.errors import BadRequest
     from mooring.cli.output import print_result, print_text
     from mooring.domain.model.secret import SecretRef, SecretValue
     from mooring.drivers.secret_text import MULTILINE_KEYS, check_key, check_name, decode
@@ -47,6 +47,11 @@ def set_secret(options: Options, name: str, key: str, *, file: str | None) -> in
     check_name(name, what="name")
     check_key(key)
     data = _read(file, f"Value of {key} of {name}")
+    if not data.strip(b"\r\n"):
+        raise BadRequest(
+            f"The value that was given for {key} of the secret {name} is empty.",
+            resolution="Pipe it in, name its file with --from-file, or type it on a terminal; nothing was changed.",
+        )
     value = SecretValue(decode(data, name=f"The key {key} of the secret {name}", multiline=key in MULTILINE_KEYS))
 
     async def work(app: App) -> None:
@@ -138,15 +143,11 @@ def delete_secret(options: Options, name: str, key: str | None, *, yes: bool) ->
 
 
 def _read(file: str | None, prompt: str) -> bytes:
-    from mooring.cli.errors import FileUnreadable
+    from mooring.cli.reading import read_file
     from mooring.drivers.secret_text import MAX_BYTES
 
     if file is not None:
-        try:
-            with Path(file).open("rb") as opened:
-                return opened.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise FileUnreadable(f"{file} cannot be read: {error.strerror or error}.") from error
+        return read_file(file, limit=MAX_BYTES + 1)
     if not sys.stdin.isatty():
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     text: str = click.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True)
