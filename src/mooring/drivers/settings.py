@@ -28,7 +28,7 @@ from pathlib import Path
 
 from mooring import __version__
 from mooring.drivers.files import file_errors
-from mooring.drivers.paths import user_dir
+from mooring.drivers.paths import NoHome, user_dir
 from mooring.drivers.settings_table import Table
 from mooring.errors import UsageError
 
@@ -129,7 +129,15 @@ def default_settings_path(environ: Mapping[str, str], uid: int) -> Path:
     """
     if uid == 0:
         return ROOT_SETTINGS
-    return Path(user_dir(environ, "XDG_CONFIG_HOME", ".config") / "mooring" / "config.toml")
+    try:
+        folder = user_dir(environ, "XDG_CONFIG_HOME", ".config")
+    except NoHome as error:
+        # MOORING_HOME, which the error names otherwise, says only where the state is.
+        raise NoHome(
+            f"{error.brief} The configuration file is below it.",
+            resolution="Set HOME or XDG_CONFIG_HOME, as an absolute path.",
+        ) from error
+    return Path(folder / "mooring" / "config.toml")
 
 
 def load_settings(path: Path) -> Settings:

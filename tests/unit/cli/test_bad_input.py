@@ -17,6 +17,7 @@ from mooring.cli import reading
 from mooring.cli.errors import render_error
 from mooring.cli.style import Style
 from mooring.errors import NotFoundError
+from tests.unit.cli.records import running
 from tests.unit.cli.runner import Program
 
 STACK = "services:\n  odoo:\n    image: odoo:18.0\n"
@@ -160,6 +161,15 @@ def test_a_secret_that_is_given_empty_is_a_mistake_of_the_caller(program: Progra
     (tmp_path / "empty").write_text("\n")
     result = program("secret", "set", "mail", "password", "--from-file", str(tmp_path / "empty"))
     assert (result.code, "is empty" in result.err, "--from-file" in result.err) == (2, True, True)
+
+
+@pytest.mark.parametrize("option", ["--modules", "--install"])
+@pytest.mark.parametrize("names", ["", " , "], ids=["empty", "commas"])
+def test_an_upgrade_of_no_named_module_is_refused(program: Program, option: str, names: str) -> None:
+    program.put(*running())
+    result = program("upgrade", "shop", option, names, "--no-wait")
+    assert (result.code, program.operations()) == (2, [])
+    assert f"{option} names no module" in result.err
 
 
 def test_templates_of_a_server_that_is_not_there_are_asked_for_by_nobody_else(program: Program) -> None:

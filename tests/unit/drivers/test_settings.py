@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mooring.drivers import settings as module
 from mooring.drivers.files import FileFailed
+from mooring.drivers.paths import NoHome
 from mooring.drivers.settings import (
     BadSettings,
     DefaultSettings,
@@ -134,3 +135,10 @@ def test_parse_of_anything_gives_settings_or_the_typed_error(text: str) -> None:
     except BadSettings:
         return
     assert isinstance(settings, Settings)
+
+
+def test_settings_path_without_a_home_names_the_variables_that_lead_to_it() -> None:
+    with pytest.raises(NoHome) as caught:
+        default_settings_path({"MOORING_HOME": "/m"}, 1000)
+    assert "XDG_CONFIG_HOME" in caught.value.resolution
+    assert "MOORING_HOME" not in caught.value.resolution

@@ -72,8 +72,11 @@ def command(
             "--image updates what the new release changes by itself, as autoUpgrade says.",
             resolution="Leave --modules, --install and --backup out; install modules in a second upgrade.",
         )
+    for option, given in (("--modules", modules), ("--install", install)):
+        if given is not None and not _names(given):
+            raise BadRequest(f"{option} names no module.", resolution="Name modules, or leave it out.")
     spec: dict[str, Any] = {}
-    if _names(modules):
+    if modules is not None:
         spec["modules"] = _names(modules)
     if install is not None:
         spec["install"] = _names(install)
