@@ -143,6 +143,7 @@ def _body(ref: Ref, endpoint: Endpoint) -> str:
 
 def _route(ref: Ref, route: Route) -> list[str]:
     """Replicas are looked up again and again: one that was replaced has another address. No time-out cuts a long report."""
+    # No `flush_interval -1`: with it every reload cuts what is under way (Caddy 2.6.2). Streams are passed on at once anyway.
     # One that went is asked in vain until the next look: a second at most each time, and longer tried than that lasts.
     matcher = "" if route.path == "/" else f"{route.path}* "
     return [
@@ -154,7 +155,6 @@ def _route(ref: Ref, route: Route) -> list[str]:
         "\t\t\t\trefresh 2s",
         "\t\t\t}",
         "\t\t\tlb_try_duration 10s",
-        "\t\t\tflush_interval -1",
         "\t\t\ttransport http {",
         "\t\t\t\tdial_timeout 1s",
         "\t\t\t}",

@@ -8,8 +8,9 @@ gateway's removal: an instance that was stopped, or deleted and brought back, ha
 
 from __future__ import annotations
 
+import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mooring.domain.model.identity import Identity, Ref, child
 from mooring.drivers.docker.engine import Engine
@@ -72,3 +73,23 @@ def bindable(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def first_taken(engine: Engine, wanted: Iterable[int]) -> int | None:
+    """The first port that a container publishes or something on this machine listens on, at any address; None if none is."""
+    used = published(engine)
+    for port in wanted:
+        if port in used or (engine.address.local and _listened(port)):
+            return port
+    return None
+
+
+def _listened(port: int) -> bool:
+    """Whether a listener has it; that we may not have it ourselves says nothing."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as fault:
+            return fault.errno == errno.EADDRINUSE
+    return False

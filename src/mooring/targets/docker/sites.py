@@ -20,17 +20,21 @@ from mooring.domain.model.observed import EndpointSeen, ObjectSeen
 from mooring.domain.model.secret import SecretKey
 from mooring.drivers.docker.archive import Entry, render_archive
 from mooring.drivers.docker.engine import Engine
-from mooring.targets.docker import caddyfile
+from mooring.targets.docker import caddyfile, ports
 from mooring.targets.docker import labels as tag
 from mooring.targets.docker.boxes import Attachment, Box, BoxMount, Publish, ensure_box
 from mooring.targets.docker.networks import MAIN, PUBLISH, ensure_network, networks_of, remove_network
 from mooring.targets.docker.options import DockerOptions
-from mooring.targets.errors import Foreign, NameTaken, SiteRefused
+from mooring.targets.errors import Foreign, NameTaken, PortTaken, SiteRefused
 
 KIND = "Ingress"
 USER = (65532, 65532)
 RELOAD_S = 10.0
 REMEMBERED_S = 2.0
+OTHER_PORTS = (
+    "Stop what listens there (`ss -ltnp` names it), or set other ports with `docker.ingress.http_port` and "
+    "`docker.ingress.https_port` in the settings."
+)
 Secret = Callable[[SecretKey], bytes]
 
 
@@ -151,6 +155,8 @@ def read_sites(engine: Engine, name: str) -> dict[str, Mapping[str, Any]]:
 def ensure_ingress(engine: Engine, options: DockerOptions, installation: str, fill: Callable[[File], bytes]) -> None:
     """Make or start the ingress. One that is replaced goes back to the networks of all its sites before it starts.
 
+    One that serves stays when its new ports are taken: sites on the old ones are more than none.
+
     Raises:
         Foreign: a stranger's container has its name.
         PortTaken: something else listens on its ports.
@@ -165,8 +171,10 @@ def ensure_ingress(engine: Engine, options: DockerOptions, installation: str, fi
                 f"container {options.ingress_name} is in the way of the ingress: it is not this installation's"
             )
         if labels.get(tag.FINGERPRINT) == box.fingerprint and item["State"].get("Status") != "created":
-            engine.start(options.ingress_name)
+            _start(engine, options.ingress_name)
             return
+        if item["State"].get("Running"):
+            _check_ports(engine, options, item)
         engine.stop(options.ingress_name, grace_s=5)
         engine.remove(options.ingress_name)
     network = ensure_network(
@@ -184,13 +192,30 @@ def ensure_ingress(engine: Engine, options: DockerOptions, installation: str, fi
         ensure_box(engine, dataclasses.replace(box, networks=(Attachment(network),)), options, fill)
     except NameTaken:
         # Another instance's pass made it at the same moment.
-        engine.start(options.ingress_name)
+        _start(engine, options.ingress_name)
         return
     for head in read_sites(engine, options.ingress_name).values():
         owner = child(Ref(head["kind"], head["namespace"], head["name"]), MAIN)
         if engine.network(owner) is not None:
             engine.connect(owner, options.ingress_name)
-    engine.start(options.ingress_name)
+    _start(engine, options.ingress_name)
+
+
+def _check_ports(engine: Engine, options: DockerOptions, item: Mapping[str, Any]) -> None:
+    """Nothing when all ports that the ingress does not have yet can be had."""
+    bindings = (item.get("HostConfig") or {}).get("PortBindings") or {}
+    own = {str(entry.get("HostPort")) for entries in bindings.values() for entry in entries or ()}
+    new = [port for port in (options.http_port, options.https_port) if port and str(port) not in own]
+    taken = ports.first_taken(engine, new) if new else None
+    if taken is not None:
+        raise PortTaken(f"could not move the ingress to port {taken}: the port is in use", resolution=OTHER_PORTS)
+
+
+def _start(engine: Engine, name: str) -> None:
+    try:
+        engine.start(name)
+    except PortTaken as fault:
+        raise PortTaken(fault.brief, details=fault.details, resolution=OTHER_PORTS) from fault
 
 
 def ensure_site(
@@ -249,6 +274,8 @@ def remove_site(engine: Engine, options: DockerOptions, name: str) -> None:
 def reload_sites(engine: Engine, ingress: str) -> None:
     """Let the ingress read its files again. Just after its start it needs a moment before it listens to us.
 
+    Also when its configuration reads as before: a certificate may be another one under the same name.
+
     Raises:
         SiteRefused: it does not take them.
     """
@@ -256,7 +283,7 @@ def reload_sites(engine: Engine, ingress: str) -> None:
     while True:
         code, words = engine.run(
             ingress,
-            ["caddy", "reload", "--config", caddyfile.MAIN_FILE, "--adapter", "caddyfile"],
+            ["caddy", "reload", "--force", "--config", caddyfile.MAIN_FILE, "--adapter", "caddyfile"],
             timeout_s=RELOAD_S,
             user=_user(),
         )

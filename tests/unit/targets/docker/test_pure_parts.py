@@ -37,7 +37,7 @@ def test_site_without_tls_reads_as_written_here() -> None:
     web = child(SHOP, "web")
     proxy = (
         "\t\treverse_proxy {{\n\t\t\tdynamic a {{\n\t\t\t\tname {name}\n\t\t\t\tport {port}\n\t\t\t\trefresh 2s\n\t\t\t}}\n"
-        "\t\t\tlb_try_duration 10s\n\t\t\tflush_interval -1\n"
+        "\t\t\tlb_try_duration 10s\n"
         "\t\t\ttransport http {{\n\t\t\t\tdial_timeout 1s\n\t\t\t}}\n\t\t}}\n"
     )
     assert site() == (
