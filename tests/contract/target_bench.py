@@ -28,11 +28,12 @@ from mooring.errors import NotFoundError
 from mooring.targets.base import Target
 from mooring.targets.docker import DockerOptions, DockerTarget
 from tests.support.sim_target import SimCrash, SimTarget
-from tests.support.sim_world import Outcome, SimContainer, SimNetwork, SimVolume, SimWorld
+from tests.support.sim_world import Outcome, Program, SimContainer, SimNetwork, SimVolume, SimWorld
 
 IMAGE = "caddy:2"
 USER = (1234, 1234)
 CONF = "/etc/mooring/app.conf"
+SAID = "/tmp/said"
 LONG = 600
 
 
@@ -105,6 +106,14 @@ class Bench(Protocol):
         """Whether the stranger is as it was made."""
         ...
 
+    async def say(self, name: str, line: str) -> None:
+        """Have a replica of a `talker` write a line into its log."""
+        ...
+
+    def program(self, argv: Sequence[str], program: Program) -> None:
+        """What a command inside a replica does, for a place that runs none."""
+        ...
+
     def script_copy(self, task: TaskSpec) -> TaskSpec:
         """The task so that it leaves the content of the files in `/given`, in their order, as `/tmp/left`."""
         ...
@@ -171,6 +180,12 @@ class SimBench:
             case _:
                 found = world.networks.get(name)
         return found is not None and found.identity is None
+
+    async def say(self, name: str, line: str) -> None:
+        self.world.containers[name].lines.append(line)
+
+    def program(self, argv: Sequence[str], program: Program) -> None:
+        self.world.programs[tuple(argv)] = program
 
     def script_copy(self, task: TaskSpec) -> TaskSpec:
         given = sorted(Path(task.uploads[0].source).iterdir())
@@ -286,6 +301,14 @@ class DockerBench:
                 labels = (item or {}).get("Labels")
         return item is not None and "dev.mooring.installation" not in (labels or {})
 
+    async def say(self, name: str, line: str) -> None:
+        argv = ["sh", "-c", f'printf "%s\\n" "$1" >> {SAID}', "sh", line]
+        code, output = await asyncio.to_thread(self.engine.run, name, argv, timeout_s=10)
+        assert code == 0, output
+
+    def program(self, argv: Sequence[str], program: Program) -> None:
+        return
+
     def script_copy(self, task: TaskSpec) -> TaskSpec:
         return replace(task, argv=("sh", "-c", "cat /given/* > /tmp/left"))
 
@@ -347,6 +370,12 @@ def workload(bench: Bench, role: str = "web", *, replicas: int = 1, version: str
         probe=Probe(("true",) if ready else ("false",)),
         stop_grace_s=5,
     )
+
+
+def talker(bench: Bench, *, replicas: int = 1) -> Workload:
+    """Its log is what `Bench.say` has it say."""
+    script = f"trap 'exit 0' TERM; touch {SAID}; tail -n +1 -f {SAID} & wait"
+    return replace(workload(bench, replicas=replicas), argv=("sh", "-c", script))
 
 
 def _key(version: str) -> SecretKey:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,26 +23,15 @@ from mooring.targets.errors import AddressNotRelayed, Foreign, NotRunning, TaskB
 from tests.contract.target_bench import (
     USER,
     Bench,
-    DockerBench,
     Missing,
     SimBench,
     desired,
-    docker_address,
     ended,
     message,
     settle,
     task,
     workload,
 )
-
-
-@pytest.fixture(params=["sim", pytest.param("docker", marks=pytest.mark.real)])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    made: Bench = SimBench() if request.param == "sim" else DockerBench(docker_address())
-    try:
-        yield made
-    finally:
-        await made.clean()
 
 
 def name_of(bench: Bench, role: str = "web", index: int = 0) -> str:

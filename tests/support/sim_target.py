@@ -18,6 +18,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 
@@ -572,23 +574,40 @@ class SimTarget:
             await self.world.clock.sleep(0.1)
 
     async def logs(self, ref: Ref, *, role: str, follow: bool, lines: int) -> AsyncIterator[str]:
-        """See `Target.logs`. Prints `SimContainer.lines`; `follow` ends at once: nothing is ever added while it reads."""
+        """See `Target.logs`. Prints `SimContainer.lines`; `follow` looks for more until all of the replicas have ended."""
         await asyncio.sleep(0)
         self._answer()
         boxes = [box for box in self.world.containers.values() if (box.ref, box.role) == (ref, role)]
         if not boxes:
             raise NotRunning(f"{ref} has no {role}")
-        for box in boxes:
-            for line in box.lines[-lines:]:
-                yield f"{box.name}: {line}" if len(boxes) > 1 else line
+        told = {box.name: max(len(box.lines) - lines, 0) for box in boxes}
+        while True:
+            alive = {box.name for box in self.world.running(ref, role)}
+            for box in boxes:
+                for line in box.lines[told[box.name] :]:
+                    yield f"{box.name}: {line}" if len(boxes) > 1 else line
+                told[box.name] = len(box.lines)
+            if not follow or not alive & told.keys():
+                return
+            await self.world.clock.sleep(0.1)
 
     async def attach(self, ref: Ref, argv: Sequence[str], *, role: str, tty: bool) -> int:
-        """See `Target.attach`. Every command succeeds in a replica that runs."""
+        """See `Target.attach`. Runs `SimWorld.programs`; every other command succeeds and says nothing."""
         await asyncio.sleep(0)
         self._answer()
         if not self.world.running(ref, role):
             raise NotRunning(f"no replica of {role} of {ref} is running")
-        return 0
+        program = self.world.programs.get(tuple(argv))
+        if program is None:
+            return 0
+        given = os.read(sys.stdin.fileno(), 4096)
+        # A terminal tells no end: the first line is all.
+        while not tty and (piece := os.read(sys.stdin.fileno(), 4096)):
+            given += piece
+        for number, text in ((1, program.said(given, tty)), (1 if tty else 2, program.complained)):
+            with os.fdopen(number, "wb", closefd=False) as output:
+                output.write(text)
+        return program.exit_code
 
     async def close(self) -> None:
         """See `Target.close`."""

@@ -43,6 +43,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Program:
+    """What a command inside a replica says and how it ends, by what it is given and whether it has a terminal."""
+
+    said: Callable[[bytes, bool], bytes] = lambda _given, _tty: b""
+    complained: bytes = b""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
 class Moment:
     """Something that happened: `what` at `at`."""
 
@@ -141,6 +150,7 @@ class SimWorld:
         self.images: dict[str, str] = {}
         self.timeline: list[Moment] = []
         self.rules: list[tuple[Callable[[TaskSpec], bool], Callable[[TaskSpec], Outcome]]] = []
+        self.programs: dict[tuple[str, ...], Program] = {}
         self.broken: list[Callable[[Workload], bool]] = []
         self.changed: list[Ref] = []
         self.effects: list[str] = []
