@@ -70,6 +70,36 @@ def test_kill_during_stop(fresh: Instance, chance: random.Random, at: int) -> No
     instance.odoo.check(planted)
 
 
+@every_moment("Start")
+def test_kill_during_start(fresh: Instance, chance: random.Random, at: int) -> None:
+    """A start that was cut is finished by the next run, with the data."""
+    instance = fresh.apply()
+    planted = instance.odoo.plant("before the start")
+    instance.ask("Stop")
+    instance.request("Start")
+    instance.killed("Start", moment(chance, "Start", at))
+    instance.drive()
+    assert instance.phase == "Running"
+    assert len(instance.processes()) == 2
+    instance.odoo.check(planted)
+
+
+@every_moment("Restart")
+def test_kill_during_restart(fresh: Instance, chance: random.Random, at: int) -> None:
+    """A restart that was cut is finished by the next run: every process is a new one, and the data is there."""
+    instance = fresh.apply()
+    planted = instance.odoo.plant("before the restart")
+    before = instance.processes()
+    instance.request("Restart")
+    instance.killed("Restart", moment(chance, "Restart", at))
+    instance.drive()
+    assert instance.phase == "Running"
+    assert instance.operations("Restart")[-1] == ("Restart", "Succeeded")
+    assert len(instance.processes()) == len(before) == 2
+    assert not {*instance.processes()} & {*before}
+    instance.odoo.check(planted)
+
+
 @every_moment("Upgrade")
 def test_kill_during_upgrade(fresh: Instance, chance: random.Random, at: int) -> None:
     """An upgrade that was cut ends with the new release and its data, or with the old one and its data."""
