@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from mooring.cli.errors import BadRequest
+from mooring.cli.streams import output_is_closed
 from mooring.drivers.files import file_errors
 
 STANDARD_OUTPUT = "-"
@@ -28,9 +29,11 @@ def check_outlet(to: str, *, binary: bool = True) -> None:
     """Refuse what cannot take it, before anything is made.
 
     Raises:
-        BadRequest: it is a folder, there is no such folder, or standard output is a terminal.
+        BadRequest: it is a folder, there is no such folder, or standard output is a terminal or closed.
     """
     if to == STANDARD_OUTPUT:
+        if output_is_closed():
+            raise BadRequest("Standard output is closed.", resolution="Redirect it, or give --to FILE.")
         if binary and sys.stdout.isatty():
             raise BadRequest("Standard output is a terminal.", resolution="Redirect it, or give --to FILE.")
         return

@@ -12,6 +12,7 @@ import os
 import sys
 
 ESCAPE = "mooring-escape"
+_STAND_INS: list[object] = []
 
 
 def ready_streams() -> None:
@@ -23,10 +24,17 @@ def ready_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             number = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+            stream = os.fdopen(number, mode, encoding="utf-8", closefd=False)
+            _STAND_INS.append(stream)
+            setattr(sys, name, stream)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors != ESCAPE:
         codecs.register_error(ESCAPE, _escape)
         sys.stdout.reconfigure(errors=ESCAPE)
+
+
+def output_is_closed() -> bool:
+    """Whether the caller closed standard output, so that what is written there is lost."""
+    return any(sys.stdout is one for one in _STAND_INS)
 
 
 def close_output() -> None:

@@ -48,6 +48,15 @@ def test_closed_standard_streams_lead_nowhere_and_do_no_harm(tmp_path: Path, lin
     assert (result.returncode, b"Traceback" in result.stderr, b"MOOR-000" in result.stderr) == (code, False, False)
 
 
+def test_an_archive_for_a_closed_output_is_refused_and_not_lost(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.put(*running())
+    monkeypatch.setattr(sys, "stdout", None)
+    result = program("backup", "shop", "--format", "zip", "--to", "-")
+    assert (result.code, "Standard output is closed" in result.err) == (2, True)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
 @pytest.mark.parametrize(
     ("line", "code"),
