@@ -177,9 +177,9 @@ def _full_run(page: Page) -> list[str]:
     lines = [
         "## Full run",
         "",
-        "`make test-full`: every operation killed at every moment, every promise on every target, every long test. Counted",
-        f"are tests, each with its parameters; *{OTHER}* are those that are not repeated for each target. Written when it came",
-        "to its end as a whole, and not after a part of it.",
+        "`make test-full`: every promise on every target, its kill at every moment of the operation, and every long test.",
+        f"Counted are tests, each with its parameters; *{OTHER}* are those that are not repeated for each target. Written when",
+        "the run came to its end as a whole, and not after a part of it.",
         "",
         "| target | date | passed | failed | skipped |",
         "| --- | --- | --- | --- | --- |",

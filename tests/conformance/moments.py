@@ -14,7 +14,6 @@ RECORDS = {
     "Start": 4,
     "Restart": 4,
     "Upgrade": 28,
-    "Rollback": 10,
     "Verify": 26,  # a drill
     "Restore": 22,
     "Delete": 8,
