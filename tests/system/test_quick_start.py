@@ -26,6 +26,19 @@ pytestmark = pytest.mark.real
 PAGE = ROOT / "docs" / "quick-start.md"
 IMAGE = "odoo:14.0"
 BLOCK_S = 600
+# What looks inside, beside the page's block that does, with the whole of what it says; there are two replicas by then.
+INSIDE = (
+    ("mooring exec shop -- sh -c 'cat; exit 7' <<< given || echo code $?", "given\ncode 7\n"),
+    ("mooring exec shop --server -- sh -c 'echo $((6*7))'", "42\n"),
+    ("mooring psql shop -- -At -c 'select 6*7' </dev/null", "42\n"),
+    ("mooring psql shop -- -At <<< 'select login from res_users where id = 2'", "admin\n"),
+    ("mooring shell shop <<< 'print(env.user.browse(2).login)' 2>/dev/null", "admin\n"),
+    ("mooring logs shop --lines 1 | wc -l", "2\n"),
+    (
+        "timeout --preserve-status -s INT 10 mooring -n $NAMESPACE logs shop -f --lines 0 >/dev/null || echo code $?",
+        "code 130\n",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class Reader:
         environ = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "NAMESPACE": self.namespace,
             "MOORING_HOME": str(self.folder / "state"),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
@@ -81,10 +95,19 @@ def test_quick_start_followed_from_top_to_bottom_does_what_it_says(reader: Reade
         done = reader.follow(block.text)
         assert done.returncode == 0, f"{block.page}:{block.line}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         told.append(done.stdout)
+        if "mooring logs" in block.text:
+            look_inside(reader)
     whole = "\n".join(told)
     assert "http://127.0.0.1:" in whole
     assert "Running" in whole
     assert list_filestores(reader) == []
+
+
+def look_inside(reader: Reader) -> None:
+    """What people type when they want to know more."""
+    for commands, expected in INSIDE:
+        done = reader.follow(commands)
+        assert (done.returncode, done.stdout) == (0, expected), f"{commands}\n{done.stderr[-2000:]}"
 
 
 def list_filestores(reader: Reader) -> list[str]:
