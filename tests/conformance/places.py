@@ -325,9 +325,17 @@ class PrivateDocker(EnginePlace):
         self._tool("forward", str(urlsplit(url).port))
         return url
 
-    def restart_engine(self) -> None:
+    def kill_engine(self) -> None:
+        """It dies and stays away."""
         self._tool("crash")
+
+    def start_engine(self) -> None:
+        """It is there again."""
         self._tool("start")
+
+    def restart_engine(self) -> None:
+        self.kill_engine()
+        self.start_engine()
 
     def reboot(self) -> None:
         self._tool("kill")

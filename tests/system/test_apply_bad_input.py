@@ -26,12 +26,22 @@ import pytest
 import yaml
 
 from mooring.domain.model.identity import Ref
-from tests.conformance.places import PLACES, START_POSTGRES, EnginePlace, free_port, machine_address
+from tests.conformance.places import (
+    PLACES,
+    START_POSTGRES,
+    EnginePlace,
+    PrivateDocker,
+    free_port,
+    machine_address,
+    open_private_docker,
+    run_tool,
+)
 from tests.conformance.world import BASE, DIES, NEXT
 
 pytestmark = pytest.mark.real
 APPLY_S = 420
-INTERRUPTED = 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+NO_ODOO = "mooring-noodoo:1"
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,12 @@ class Person:
 
     def interrupt(self, name: str, when: Callable[[str], bool], **spec: Any) -> tuple[int, str, float]:
         """`mooring apply`, and Ctrl-C once `when` holds of what it said; code, words, and how long the end took."""
+        return self.disturb(name, when, lambda process: process.send_signal(signal.SIGINT), **spec)
+
+    def disturb(
+        self, name: str, when: Callable[[str], bool], act: Callable[[subprocess.Popen[str]], object], **spec: Any
+    ) -> tuple[int, str, float]:
+        """`mooring apply`, and `act` once `when` holds of what it said; code, words, and how long the end took."""
         words = self.argv("apply", "-f", str(self.manifest(name, **spec)))
         process = subprocess.Popen(
             words, env=self.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -90,7 +106,7 @@ class Person:
                 assert time.monotonic() < until, "the moment never came"
                 time.sleep(0.05)
             begun = time.monotonic()
-            process.send_signal(signal.SIGINT)
+            act(process)
             code = process.wait(timeout=APPLY_S)
             seconds = time.monotonic() - begun
         finally:
@@ -206,6 +222,17 @@ def test_apply_of_a_release_that_dies_at_its_start_shows_the_end_of_its_log(pers
     assert seconds < 300, f"it took {seconds:.0f} s"
 
 
+def test_apply_of_an_image_that_is_no_odoo_says_so_and_leaves_nothing_running(person: Person) -> None:
+    run_tool("testbed/images.sh", NO_ODOO, env={"DOCKER_HOST": person.place.address, "MOORING_CLI": "docker"})
+    done = person.apply("noodoo", image=NO_ODOO)
+    assert done.returncode == USAGE, done.stdout + done.stderr
+    assert "MOOR-440" in done.stderr
+    assert "This is no release of Odoo" in done.stderr
+    assert "→" in done.stderr
+    assert person.place.processes(person.ref("noodoo")) == []
+    assert not person.busy("noodoo")
+
+
 @pytest.mark.full
 def test_apply_with_a_database_server_that_dies_at_its_start_shows_the_end_of_its_log(person: Person) -> None:
     begun = time.monotonic()
@@ -218,6 +245,45 @@ def test_apply_with_a_database_server_that_dies_at_its_start_shows_the_end_of_it
     assert seconds < 300, f"it took {seconds:.0f} s"
     mended = person.apply("own", database={"managed": {"version": 17}})
     assert mended.returncode == 0, mended.stderr
+
+
+# An engine that goes away
+
+
+@pytest.fixture
+def breaking(tmp_path: Path) -> Iterator[tuple[Person, PrivateDocker]]:
+    """Somebody with an engine that the test may end."""
+    # Short: the path of a socket has a limit.
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"mooring-private-{secrets.token_hex(3)}"
+    with open_private_docker(folder, "") as engine:
+        yield Person(engine, tmp_path, f"bad-{secrets.token_hex(3)}"), engine
+
+
+@pytest.mark.full
+def test_apply_while_the_engine_goes_away_says_so_and_again_ends_running(
+    breaking: tuple[Person, PrivateDocker],
+) -> None:
+    person, engine = breaking
+    port = {"service": {"port": free_port()}}  # in a network of its own: free there and here
+    code, said, _ = person.disturb(
+        "gone",
+        lambda said: "install-modules started" in said and person.busy("gone"),
+        lambda _: engine.kill_engine(),
+        **port,
+    )
+    assert code == FAILED, said
+    assert "MOOR-301" in said
+    assert "the engine does not answer" in said
+    assert "→" in said
+    assert "Traceback" not in said
+    away = person.apply("gone", **port)
+    assert away.returncode == FAILED, away.stdout
+    assert "MOOR-301" in away.stderr
+    engine.start_engine()
+    again = person.apply("gone", **port)
+    assert again.returncode == 0, again.stderr
+    assert "Running" in again.stdout
+    assert len(engine.processes(person.ref("gone"))) == 2
 
 
 # Database servers that others run
