@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An instance to back up and restore: a real database, a filestore, and a repository in a folder."""
+"""An instance to back up and restore: a real database, a filestore, and a repository in a folder or an object store."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from mooring.domain.work.restore import (
     SnapshotChoice,
 )
 from mooring.engine.backup.store import open_restore_store
+from mooring.engine.repository.errors import RepositoryMissing
 from mooring.engine.repository.opened import open_settings
 from tests.support.engine_server import Server, done
 from tests.support.odoo_like import add_files, fill_database
@@ -31,12 +32,17 @@ PASSWORD = "owner: se\\cret"
 
 @dataclass
 class World:
-    """One instance; `name` is its database, its role and its instance's name."""
+    """One instance; `name` is its database, its role and its instance's name.
+
+    Attributes:
+        repository: where its backups go; None is a folder of its own.
+    """
 
     server: Server
     home: Path
     name: str
     instance: str
+    repository: RepositorySettings | None = None
 
     @property
     def data(self) -> Path:
@@ -48,7 +54,7 @@ class World:
 
     @property
     def settings(self) -> RepositorySettings:
-        return RepositorySettings(f"file://{self.home}/repository")
+        return self.repository or RepositorySettings(f"file://{self.home}/repository")
 
     @property
     def building(self) -> str:
@@ -56,9 +62,10 @@ class World:
 
     def manifests(self) -> list[SnapshotManifest]:
         """All snapshots, the oldest first."""
-        if not (self.home / "repository").exists():
+        try:
+            good, damaged = open_settings(self.settings).snapshots(instance=self.instance)
+        except RepositoryMissing:
             return []
-        good, damaged = open_settings(self.settings).snapshots(instance=self.instance)
         assert not damaged
         return [one.manifest for one in good]
 
