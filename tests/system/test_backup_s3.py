@@ -190,7 +190,7 @@ def test_tasks_take_an_encrypted_backup_to_s3_and_bring_it_back(world: World, rc
 
 
 @pytest.mark.parametrize(
-    "fault", ["500", "503", "cut", "gone", *(pytest.param(one, marks=pytest.mark.full) for one in ("lost", "slow"))]
+    "fault", ["500", "cut", *(pytest.param(one, marks=pytest.mark.full) for one in ("503", "gone", "lost", "slow"))]
 )
 def test_faults_of_the_way_are_overcome_by_backup_and_restore(world: World, proxy: FaultProxy, fault: Fault) -> None:
     before = Now(world)
@@ -210,7 +210,7 @@ def test_faults_of_the_way_are_overcome_by_backup_and_restore(world: World, prox
 
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
-    [("gone", "MOOR-368", "does not write"), ("503", "MOOR-368", "503")],
+    [pytest.param("gone", "MOOR-368", "does not write", marks=pytest.mark.full), ("503", "MOOR-368", "503")],
     ids=["gone", "503"],
 )
 def test_store_that_stays_away_fails_typed_and_the_next_run_succeeds(
@@ -275,7 +275,7 @@ def stream_of(world: World, part: str) -> StreamRef:
 
 
 @pytest.mark.parametrize("part", ["database", "files"])
-@pytest.mark.parametrize("damage", ["flipped", "deleted"])
+@pytest.mark.parametrize("damage", ["flipped", pytest.param("deleted", marks=pytest.mark.full)])
 def test_damaged_pack_in_the_bucket_is_named_and_nothing_current_is_touched(
     world: World, *, part: str, damage: str
 ) -> None:
