@@ -194,13 +194,16 @@ class Looker:
         facts = item["State"]
         running = bool(facts.get("Running")) or state in {"running", "restarting", "stopping", "paused"}
         code = None if running and state != "restarting" else int(facts.get("ExitCode") or 0)
-        ended_badly = state == "restarting" or (not running and state == "exited" and code != 0)
+        restarts = int(item.get("RestartCount") or 0)
+        # One that dies at each start may be seen just after one: what it ended of is in the log all the same.
+        dies = state == "restarting" or (restarts > 0 and not ready)
+        ended_badly = dies or (not running and state == "exited" and code != 0)
         return Replica(
             name=_name(item),
             running=running,
             ready=ready and state == "running",
             started_at=read_time(facts.get("StartedAt")),
-            restarts=int(item.get("RestartCount") or 0),
+            restarts=restarts,
             exit_code=code if state != "created" else None,
             fingerprint=_labels(item).get(tag.FINGERPRINT, ""),
             log_tail=tail(self.engine.log_end(_name(item), lines=LOG_LINES)) if ended_badly else "",
